@@ -1,0 +1,61 @@
+"""One use of a plugin, resolved: what is to be built, and what may be said of it.
+
+Knows: the value between reading a configuration and building chains. Refuses to know: how it came about
+(`chain.names`) and how it is built (`chain.build`). Strategy: a frozen value that compares by what it means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from hmsgw.config.kinds import Secret
+from hmsgw.config.model import Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedUse:
+    """name: as written, the label in metrics and logs. plugin: what it resolved to. identity: what its counters belong
+    to. module: of the catalogue, else None. settings: its Settings. target: a drop-in's object with `run` and / or
+    `on_response`. deadline_s: of each of its waits. answers: it ends every request. is_rate: it counts as a rate limit
+    of the route's own."""
+
+    name: str
+    plugin: str
+    identity: str
+    where: Where
+    module: ModuleType | None
+    settings: Any
+    target: Any
+    shadow: bool
+    deadline_s: float
+    answers: bool
+    is_rate: bool
+
+    def in_words(self) -> dict[str, str]:
+        """For people: plugin, where, what it is, settings (never a secret), mode."""
+        return {
+            "plugin": self.name,
+            "where": str(self.where),
+            "is": self.plugin,
+            "settings": settings_in_words(self.settings),
+            "mode": "shadow" if self.shadow else "enforce",
+        }
+
+
+def settings_in_words(settings: Any) -> str:
+    """`limit=60 per=60.0`; of a drop-in's options only the names, because nothing says which are secret."""
+    if isinstance(settings, dict):
+        return "options: " + ", ".join(sorted(settings)) if settings else ""
+    if not is_dataclass(settings):
+        return ""
+    hints = get_type_hints(type(settings), include_extras=True)
+    words = []
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if any(isinstance(kind, Secret) for kind in getattr(hints[field.name], "__metadata__", ())):
+            value = None if value is None else "(secret)"
+        if value not in (None, (), {}, ""):
+            words.append(f"{field.name}={value}")
+    return " ".join(words)

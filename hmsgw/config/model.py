@@ -1,0 +1,224 @@
+"""A configuration as values: what a routes file says, checked, with every default filled in.
+
+Knows: the sections, their keys, types, units and defaults (the contract, section 3). Refuses to know: YAML, files,
+and how any of it is carried out. Strategy: frozen dataclasses whose annotations carry the kind of each key
+(`hmsgw.config.kinds`), so that the parser, `hms-gateway schema` and the encoder all read this one file.
+A `Where` travels with what can be at fault later (a plugin's options, a route's service).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple
+
+from hmsgw.config.kinds import (
+    Address, Choice, Cidr, Count, Duration, FieldName, FilePath, HostPattern, Later, Off, Percent, PlainDict, Port,
+    RoutePath, Secret, Size, Text, Url, Word,
+)  # fmt: skip
+
+
+class Where(NamedTuple):
+    """A place in a configuration file. line and column count from 1; 0 means the file as a whole."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+NOWHERE = Where("(built in)", 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A server certificate: PEM chain and PEM key, as bundle names (see `hmsgw.config.bundle`)."""
+
+    certificate: Annotated[str, FilePath()]
+    key: Annotated[str, FilePath(secret=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerTls:
+    certificates: tuple[Certificate, ...] = ()
+    """Empty: the self-signed certificate of the state directory."""
+    minimum: Annotated[str, Choice("1.2", "1.3")] = "1.2"
+    client_auth: Annotated[str, Later("none", Choice("none", "optional", "required"))] = "none"
+    client_ca: Annotated[str | None, Later(None, FilePath())] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    name: Annotated[str, Word()] = "public"
+    address: Annotated[str, Address()] = "::"
+    port: Annotated[int, Port()] = 8080
+    tls: Annotated[ListenerTls | None, Off()] = ListenerTls()
+    protocols: Annotated[tuple[str, ...], Choice("h2", "http/1.1")] = ("h2", "http/1.1")
+    proxy_protocol: Annotated[str, Later("off", Choice("off", "required"))] = "off"
+    proxy_from: Annotated[tuple[str, ...], Later((), Cidr())] = ()
+    trusted_proxies: Annotated[tuple[str, ...], Cidr()] = ()
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admin:
+    address: Annotated[str, Address()] = "127.0.0.1"
+    port: Annotated[int, Port()] = 9180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    access: Annotated[str, Text()] = "stdout"
+    """`stdout` or a path, relative to the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    kind: Annotated[str, Choice("consul", "file", "none", later=("dns",))] = "consul"
+    url: Annotated[str | None, Url("http", "https")] = None
+    """None: $REG_URL, else http://localhost:8500."""
+    token: Annotated[str | None, Secret()] = None
+    """Consul ACL token, sent as X-Consul-Token."""
+    path: Annotated[str | None, FilePath(bundled=False)] = None
+    """kind `file`: {name: [http://host:port, ...]}, watched. Not part of the bundle: it changes on its own."""
+    allow_networks: Annotated[tuple[str, ...], Cidr()] = ()
+    """Empty: every address but link-local, metadata, multicast and the gateway's own listeners."""
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redis:
+    """Parsed and kept, used by the limits' `store: redis`, which is not in this version."""
+
+    url: Annotated[str, Secret()]
+    instances: Annotated[int | None, Count(1)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds, counted per worker."""
+
+    connections: Annotated[int, Count(1)] = 10_000
+    streams: Annotated[int, Count(1)] = 100
+    head: Annotated[int, Size(1024)] = 64 * 1024
+    fields: Annotated[int, Count(1)] = 200
+    field: Annotated[int, Size(256)] = 16 * 1024
+    body: Annotated[int | None, Size(0), Off()] = None
+    buffer: Annotated[int, Size(16 * 1024)] = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Seconds."""
+
+    tls: Annotated[float, Duration()] = 10.0
+    head: Annotated[float, Duration()] = 10.0
+    body_progress: Annotated[float, Duration()] = 60.0
+    keep_alive: Annotated[float, Duration()] = 75.0
+    shutdown: Annotated[float, Duration()] = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamTls:
+    ca: Annotated[str | None, FilePath()] = None
+    """None: the host's own trust store. Verification cannot be switched off."""
+    name: Annotated[str | None, Text()] = None
+    """The name the certificate must carry, and SNI; None: the endpoint's host."""
+    certificate: Annotated[str | None, FilePath()] = None
+    key: Annotated[str | None, FilePath(secret=True)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds; None is off."""
+
+    connect: Annotated[float, Duration()] = 2.0
+    first_byte: Annotated[float | None, Duration(), Off()] = 30.0
+    idle: Annotated[float | None, Duration(), Off()] = 60.0
+    total: Annotated[float | None, Duration(), Off()] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    attempts: Annotated[int, Count(0, 10)] = 1
+    on: Annotated[
+        tuple[str, ...],
+        Choice("connect", "reset", later=("timeout", "refused-stream", "429", "500", "502", "503", "504")),
+    ] = ("connect", "reset")
+    budget: Annotated[float, Percent()] = 0.2
+    """Share (0..1) of a service's running requests that may be retries at once, never less than 3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    endpoints: Annotated[tuple[str, ...], Url("http", "https", bare=True)] = ()
+    """Base URLs without a path. Given: the registry is not asked."""
+    protocol: Annotated[str, Choice("auto", "http/1.1", later=("h2", "h2c"))] = "auto"
+    tls: UpstreamTls = UpstreamTls()
+    balance: Annotated[str, Choice("round-robin", "least-requests", "consistent-hash", "random")] = "least-requests"
+    timeouts: Timeouts = Timeouts()
+    retries: Retries = Retries()
+    health: Annotated[dict[str, Any] | None, Later(None, PlainDict())] = None
+    where: Where = NOWHERE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginUse:
+    """A plugin as a route's list or `plugins:` names it, before anybody knows what it means.
+
+    name: `jwt`, `rate-60ip`, `rate`, ... options: plain YAML data (None when written as a bare name).
+    option_where: dotted option (`limit`, `keys[0].name`) -> its place.
+    """
+
+    name: str
+    options: dict[str, Any] | None = None
+    where: Where = NOWHERE
+    option_where: dict[str, Where] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    plugins: tuple[PluginUse, ...] = (PluginUse(name="rate-60ip"),)
+    """Put in front of every route that names no `rate` of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    path: Annotated[str, RoutePath()]
+    service: Annotated[str | None, Word()] = None
+    """None only when a plugin answers (`respond`, `redirect`): chain resolution checks that."""
+    plugins: tuple[PluginUse, ...] = ()
+    methods: Annotated[tuple[str, ...], FieldName(upper=True)] = ()
+    """Empty: any method."""
+    hosts: Annotated[tuple[str, ...], HostPattern()] = ()
+    headers: Annotated[dict[str, str], FieldName()] = field(default_factory=dict)
+    """Lower-case field name -> exact value."""
+    strip_prefix: Annotated[str | None, Text()] = None
+    rewrite: Annotated[str | None, Text()] = None
+    """`/v2/{rest}`: `{name}` is a segment of the path, `{rest}` what `/*` matched, without its first slash."""
+    name: Annotated[str, Text()] = ""
+    """Never empty after parsing: the path unless given."""
+    where: Where = NOWHERE
+    service_where: Where = NOWHERE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    serial: Annotated[int | None, Count(1)] = None
+    environment: Annotated[str | None, Word()] = None
+    listeners: tuple[Listener, ...] = ()
+    """Empty: the one `public` listener on --port."""
+    admin: Admin = Admin()
+    log: Log = Log()
+    registry: Registry = Registry()
+    redis: Redis | None = None
+    limits: Limits = Limits()
+    deadlines: Deadlines = Deadlines()
+    services: dict[str, Service] = field(default_factory=dict)
+    plugin_path: Annotated[tuple[str, ...], Text()] = ()
+    plugins: dict[str, PluginUse] = field(default_factory=dict)
+    """Set-ups: name -> use; `plugin:` in its options names the plugin when that differs from the name."""
+    defaults: Defaults = Defaults()
+    routes: tuple[Route, ...] = ()
+    streams: Annotated[tuple[Any, ...], Later((), PlainDict())] = ()

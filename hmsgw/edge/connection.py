@@ -1,0 +1,522 @@
+"""One HTTP/1.x connection from a client.
+
+Knows: which bytes belong to which request, one at a time and in order; how an answer is framed for this client; when
+the connection may be kept. Refuses to know: routes, plugins, upstreams: an exchange is made for each head and told of
+the body. Strategy: a small state (between requests, in a body, body done) and one deadline; what a client sends ahead
+is held, bounded, and reading pauses. Mirror of `upstream.connection`; the same words stand in both.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hmsgw.deadlines import NEVER
+from hmsgw.edge.door import Door
+from hmsgw.edge.peer import Caller, Peer
+from hmsgw.reasons import HEAD_TOO_LARGE, REQUEST_TIMEOUT, TARGET_TOO_LONG
+from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, chunk, last_chunk
+from hmsgw.wire.dates import http_date_line
+from hmsgw.wire.faults import EdgeFault
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import RequestHead, ResponseHead, unreadable_request
+from hmsgw.wire.http1 import encode_response, parse_again, parse_request
+
+_END_OF_HEAD = b"\r\n\r\n"
+#: A body that nobody wants is read to its end when that is near; else the connection closes after the answer.
+_MAX_UNWANTED_BYTES = 64 * 1024
+_LINGER_S = 2.0
+#: A client's header lines are kept to compare the next ones with, if they are not longer.
+_REMEMBERED_BYTES = 4096
+_MAX_LINGER_BYTES = 1024 * 1024
+
+
+class State(Enum):
+    """What the client may send next, and what becomes of it."""
+
+    HEAD = "a request's head"
+    BODY = "the rest of a body"
+    ANSWERING = "nothing until the answer is out: held, bounded"
+    LINGERING = "anything: dropped until the client closes, so that a reset does not overtake the answer"
+    CLOSING = "nothing: what is written is on its way out"
+
+
+_HEAD, _BODY, _ANSWERING, _LINGERING, _CLOSING = State
+_EXCHANGE, _AHEAD = 1, 2
+"""Why reading is paused: the exchange takes no more of the body; the client is too far ahead."""
+
+
+@implementer(IPushProducer)
+class _WriteSide:
+    """The transport's view of who writes to it; kept apart from who reads."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: EdgeConnection) -> None:
+        self._connection = connection
+
+    def pauseProducing(self) -> None:
+        self._connection.write_full()
+
+    def resumeProducing(self) -> None:
+        self._connection.write_ready()
+
+    def stopProducing(self) -> None:
+        pass
+
+
+class EdgeConnection(TwistedProtocol):
+    """See the module. door: what the connections of one listener share."""
+
+    __slots__ = (
+        "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_door", "_exchange", "_full",
+        "_head", "_head_timed", "_keep_alive_s", "_lingered", "_lost", "_out", "_pauses", "_reader", "_registered", "_running", "_state", "_tail",
+        "connected", "deadline", "peer", "transport", "wake_s",
+    )  # fmt: skip
+
+    transport: Any
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._state = _HEAD
+        self._buffer = b""
+        self._exchange: Any = None
+        self._head: Any = None
+        self._keep_alive_s = door.settings.keep_alive
+        self._tail = b""
+        self._reader: BodyReader | None = None
+        self._out: list[bytes] = []
+        self._running = False
+        self._close_after = False
+        self._chunk_answer = False
+        self._body_allowed = True
+        self._pauses = 0
+        self._full = False
+        self._lost = False
+        self._registered = False
+        self._lingered = 0
+        self._head_timed = True
+        self.deadline = NEVER
+        self.wake_s = NEVER
+
+    @property
+    def draining(self) -> bool:
+        return self._door.draining
+
+    # --- Twisted's side
+
+    def connectionMade(self) -> None:
+        door, transport = self._door, self.transport
+        address = transport.getPeer()
+        host = door.canonical_host(getattr(address, "host", "") or "")
+        tls = getattr(transport, "tls_version", None)
+        certificate = None
+        self.peer = Peer(Caller(host, getattr(address, "port", 0) or 0, certificate), door.name, door.scheme, tls)
+        if not door.entered(self):
+            self.abort()
+            return
+        transport.registerProducer(_WriteSide(self), True)
+        self._registered = True
+        door.deadlines.arm(self, door.seconds() + door.settings.head)
+
+    def dataReceived(self, data: bytes) -> None:
+        state = self._state
+        if state is _HEAD:
+            tail = self._tail
+            if tail and not self._buffer and data.endswith(tail) and self._take_again(data, tail):
+                return
+            seen = len(self._buffer)
+            self._buffer = self._buffer + data if seen else data
+            self._read_heads(seen)
+        elif state is _BODY:
+            self._read_body(data)
+            self.flush()
+        elif state is _ANSWERING:
+            self._buffer += data
+            if len(self._buffer) > self._door.limits.head:
+                self._pause(_AHEAD)
+        elif state is _LINGERING:
+            self._lingered += len(data)
+            if self._lingered > _MAX_LINGER_BYTES:
+                self.abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = True
+        self._door.deadlines.forget(self)
+        self._door.left(self)
+        exchange, self._exchange = self._exchange, None
+        self._buffer = b""
+        self._out.clear()
+        if exchange is not None:
+            exchange.edge_lost()
+
+    def deadline_passed(self, now: float) -> None:
+        if self._state is _HEAD:
+            if self._buffer:
+                self._refuse(EdgeFault("The request's head did not arrive in time.", REQUEST_TIMEOUT))
+            else:
+                self._close()
+        elif self._state is _BODY and self._exchange is not None and not self._full:
+            self._close_after = True
+            self._exchange.body_timed_out()
+            self.flush()
+        else:
+            self.abort()
+
+    # --- reading
+
+    def _read_heads(self, seen: int = 0) -> None:
+        """Take one request after the other from what is held, as long as each is answered at once.
+
+        seen: how many of the held bytes are known to hold no end of a head.
+        """
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._buffer and self._state is _HEAD and not self._lost:
+                data = self._buffer
+                end = data.find(_END_OF_HEAD, seen - 3 if seen > 3 else 0)
+                seen = 0
+                if end < 0 or end > self._door.limits.head:
+                    if self._wait_for_head(data, end):
+                        continue
+                    return
+                if data[:2] == b"\r\n":  # RFC 9112 section 2.2: an empty line before a request line is passed over
+                    self._buffer = data[2:]
+                    continue
+                self._take_request(data, end)
+        except EdgeFault as fault:
+            self._refuse(fault)
+        finally:
+            self._running = False
+
+    def _take_again(self, data: bytes, tail: bytes) -> bool:
+        """A request without a body, with the fields of the last one to the byte: only its target is new."""
+        head = self._head
+        if head is None or not parse_again(head, data[: -len(tail)]):
+            return False
+        self._state = _ANSWERING
+        self.deadline = NEVER
+        door = self._door
+        self._close_after = door.draining
+        self._exchange = exchange = door.exchange(self, door.plane, head, door.seconds())
+        exchange.start()
+        if self._out:
+            self.flush()
+        return True
+
+    def _take_request(self, data: bytes, end: int) -> None:
+        """A head is there, `end` bytes long: begin its exchange, and give it what came of its body."""
+        door = self._door
+        head = self._head = parse_request(data[:end], door.limits.field, door.limits.fields)
+        rest = data[end + 4 :]
+        now = door.seconds()
+        self._close_after = head.close or door.draining
+        self._tail = b""
+        exchange = self._exchange = door.exchange(self, door.plane, head, now)
+        if head.length == 0:
+            if end < _REMEMBERED_BYTES and not head.has_length and not head.close:
+                self._tail = data[data.find(b" HTTP/1.", 0, end) : end + 4]
+            self._state = _ANSWERING
+            self._buffer = rest
+            self.deadline = NEVER
+            exchange.start()
+        else:
+            self._reader = ChunkedBody(door.limits.head) if head.length is None else CountedBody(head.length)
+            self._state = _BODY
+            self._buffer = b""
+            door.deadlines.arm(self, now + door.settings.body_progress)
+            exchange.start()
+            if rest and not self._lost:
+                if self._state is _BODY:
+                    self._read_body(rest)
+                else:
+                    self._buffer = rest
+        if self._out:
+            self.flush()
+
+    def _wait_for_head(self, data: bytes, end: int) -> bool:
+        """No head yet: refuse what can't become one, and see to its deadline. True when there is more to look at."""
+        if data[:2] == b"\r\n":
+            self._buffer = data[2:]
+            return True
+        self._check_unfinished(data, end)
+        if not self._head_timed:
+            self._head_timed = True
+            door = self._door
+            door.deadlines.arm(self, door.seconds() + door.settings.head)
+        return False
+
+    def _check_unfinished(self, data: bytes, end: int) -> None:
+        """Refuse what can't become a head any more, before waiting for the rest of it."""
+        limits = self._door.limits
+        if len(data) > limits.head or end > limits.head:
+            if data.find(b"\r\n", 0, limits.head) < 0:
+                raise EdgeFault(f"The request line is longer than {limits.head} bytes.", TARGET_TOO_LONG)
+            raise EdgeFault(f"The request's head is longer than {limits.head} bytes.", HEAD_TOO_LARGE)
+        line_feed = data.find(b"\n")
+        if line_feed == 0 or (line_feed > 0 and data[line_feed - 1] != 0x0D):
+            raise EdgeFault("A line of the request ends without a carriage return.")
+        if b"\0" in data:
+            raise EdgeFault("The request holds a NUL.")
+
+    def _read_body(self, data: bytes) -> None:
+        reader, exchange, door = self._reader, self._exchange, self._door
+        assert reader is not None
+        try:
+            pieces, ended, rest = reader.feed(data)
+        except BodyFault as fault:
+            self._close_after = True
+            if exchange is not None:
+                exchange.body_broken(str(fault))
+            else:
+                self._close()
+            return
+        if exchange is not None:
+            for piece in pieces:
+                exchange.request_data(piece)
+        if self._lost or self._state is not _BODY:
+            return
+        if not ended:
+            if self._pauses == 0:
+                door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
+            return
+        self._state = _ANSWERING
+        self._reader = None
+        self._buffer = rest
+        self._resume(_EXCHANGE)
+        self.deadline = NEVER
+        if exchange is None:
+            self._next()
+        else:
+            exchange.request_end(reader.trailers)
+
+    # --- pausing: a set of reasons, read again when it is empty
+
+    def _pause(self, why: int) -> None:
+        if not self._pauses and not self._lost:
+            self.transport.pauseProducing()
+            if self._state is _BODY:
+                self.deadline = NEVER
+        self._pauses |= why
+
+    def _resume(self, why: int) -> None:
+        if self._pauses & why:
+            self._pauses &= ~why
+            if not self._pauses and not self._lost:
+                self.transport.resumeProducing()
+                if self._state is _BODY:
+                    self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+
+    def pause_body(self) -> None:
+        """The exchange takes no more of the body for now."""
+        if self._state is _BODY:
+            self._pause(_EXCHANGE)
+
+    def resume_body(self) -> None:
+        self._resume(_EXCHANGE)
+
+    # --- answering
+
+    def send_informational(self, status: int, fields: list[Field]) -> None:
+        """A 1xx answer, at once."""
+        self._out.append(encode_response(status, fields, b""))
+
+    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+        """The final answer, all of it, in one write. now: by the monotonic clock."""
+        if self._state is not _ANSWERING or head.length is None:
+            self.send_head(head)
+            self.send_data(body)
+            self.send_end([])
+            return
+        request = self._head
+        status = head.status
+        framing = b"" if head.framed or status == 204 else b"Content-Length: %d\r\n" % head.length
+        if self._close_after or request.protocol == "http/1.0" or self._door.draining:
+            framing += self._persistence(request)
+        if not head.dated:
+            framing += http_date_line(self._exchange.wall_s)
+        answer = encode_response(status, head.fields, framing)
+        if body and status != 204 and status != 304 and request.method != b"HEAD":
+            answer += body
+        self._exchange = None
+        if self._out:
+            self._out.append(answer)
+            self.flush()
+        elif not self._lost:
+            self.transport.write(answer)
+        if self._close_after or self._buffer or self._pauses:
+            self._next()
+            return
+        # what _next does when nothing is held
+        self._state = _HEAD
+        self._head_timed = False
+        self.deadline = deadline = now + self._keep_alive_s
+        if deadline < self.wake_s:
+            self._door.deadlines.look_earlier(self)
+
+    def _persistence(self, request: RequestHead) -> bytes:
+        if self._close_after or self._door.draining:
+            self._close_after = True
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if request.protocol == "http/1.0" else b""
+
+    def send_head(self, head: ResponseHead) -> None:
+        """The final answer's head; its body and end follow."""
+        request = self._head
+        status = head.status
+        framing = b""
+        self._chunk_answer = False
+        self._body_allowed = head.body and request.method != b"HEAD" and status != 204 and status != 304
+        if head.length is not None:
+            if not head.framed and status != 204:
+                framing = b"Content-Length: %d\r\n" % head.length
+        elif self._body_allowed:
+            if request.protocol == "http/1.1":
+                self._chunk_answer = True
+                framing = b"Transfer-Encoding: chunked\r\n"
+            else:
+                self._close_after = True
+        if self._state is _BODY and not self._can_read_on(request):
+            self._close_after = True
+        framing += self._persistence(request)
+        if not head.dated:
+            framing += http_date_line(self._exchange.wall_s)
+        self._out.append(encode_response(status, head.fields, framing))
+
+    def _can_read_on(self, request: RequestHead) -> bool:
+        """The rest of the request's body is near its end, and the client is going to send it."""
+        if request.expect_continue:
+            return False  # it may have given the body up: what comes next can't be told (RFC 9110 section 10.1.1)
+        return isinstance(self._reader, CountedBody) and self._reader.left <= _MAX_UNWANTED_BYTES
+
+    def send_data(self, data: bytes) -> None:
+        if self._body_allowed and data:
+            if self._chunk_answer:
+                if len(data) < 16384:
+                    self._out.append(chunk(data))
+                else:
+                    self._out += (b"%x\r\n" % len(data), data, b"\r\n")
+            else:
+                self._out.append(data)
+            if len(data) >= 65536:
+                self.flush()
+
+    def send_end(self, trailers: list[Field]) -> None:
+        """The answer is whole."""
+        if self._chunk_answer:
+            self._out.append(last_chunk(trailers))
+        self._exchange = None
+        self.flush()
+        if self._state is _BODY:
+            if self._close_after:
+                self._linger()
+                return
+            self._resume(_EXCHANGE)
+            return  # the rest of the body is read and dropped, then the next request
+        self._next()
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        out = self._out
+        if out and not self._lost:
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
+
+    def cut(self) -> None:
+        """The answer can't be finished: a closed connection says so."""
+        self._exchange = None
+        self.flush()
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        if not self._lost:
+            self._unregister()
+            self.transport.abortConnection()
+
+    def drain(self) -> None:
+        """Close now if idle, else after the answer."""
+        self._close_after = True
+        if self._exchange is None and self._state is _HEAD and not self._buffer:
+            self._close()
+
+    def _next(self) -> None:
+        """The exchange is over; what follows on this connection."""
+        if self._close_after:
+            if self._buffer:
+                self._linger()
+            else:
+                self._close()
+            return
+        self._state = _HEAD
+        self._resume(_AHEAD)
+        door = self._door
+        self._head_timed = bool(self._buffer)
+        wait_s = door.settings.head if self._head_timed else door.settings.keep_alive
+        door.deadlines.arm(self, door.seconds() + wait_s)
+        if self._buffer:
+            self._read_heads()
+
+    def _refuse(self, fault: EdgeFault) -> None:
+        """Answer what could not be read, and close: where the next request would begin is not known."""
+        self._close_after = True
+        self._state = _BODY
+        self._buffer = b""
+        door = self._door
+        exchange = door.exchange(self, door.plane, unreadable_request(), door.seconds())
+        self._head = exchange.head
+        self._tail = b""
+        self._exchange = exchange
+        self._reader = None
+        exchange.refuse(fault.reason, fault.detail)
+        self.flush()
+
+    def _linger(self) -> None:
+        """Answer sent, but the client may still be sending: closing now could reset what it has not read."""
+        if self._lost:
+            return
+        self._state = _LINGERING
+        self._pauses = 0
+        self._buffer = b""
+        self._unregister()
+        self.transport.resumeProducing()
+        if self._door.scheme == "http":
+            self.transport.loseWriteConnection()
+        self._door.deadlines.arm(self, self._door.seconds() + _LINGER_S)
+
+    def _close(self) -> None:
+        if not self._lost:
+            self._state = _CLOSING
+            self._unregister()
+            self.transport.loseConnection()
+            self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+
+    def _unregister(self) -> None:
+        if self._registered:
+            self._registered = False
+            self.transport.unregisterProducer()
+
+    # --- the transport's write buffer
+
+    def write_full(self) -> None:
+        """The client does not read as fast as the answer comes."""
+        self._full = True
+        self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+        if self._exchange is not None:
+            self._exchange.edge_full()
+
+    def write_ready(self) -> None:
+        self._full = False
+        self.deadline = NEVER
+        if self._state is _BODY and not self._pauses:
+            self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+        if self._exchange is not None:
+            self._exchange.edge_ready_for_more()

@@ -1,0 +1,78 @@
+"""A listener as its connections see it: what they share, and how many there are.
+
+Knows: the bounds of connections, the ones that are open, whether the gateway is stopping. Refuses to know: sockets,
+requests. Strategy: one object a listener, handed to each connection; the current plane is read at each request,
+so that a reload reaches kept-alive connections with their next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from hmsgw.config.model import Deadlines as DeadlineSettings
+from hmsgw.config.model import Limits
+from hmsgw.deadlines import Deadlines
+
+
+class Gauge(Protocol):
+    """The number of connections that /metrics shows."""
+
+    n: int
+
+
+class Door:
+    """See the module. name: the listener's. exchange: (stream, plane, head, now) -> an exchange that is not started.
+    plane: the one that new exchanges get; a reload stores another.
+
+    canonical_host: the one spelling of an address. open: the connections that are there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        scheme: str,
+        limits: Limits,
+        settings: DeadlineSettings,
+        deadlines: Deadlines,
+        seconds: Callable[[], float],
+        exchange: Callable[[Any, Any, Any, float], Any],
+        canonical_host: Callable[[str], str],
+        gauge: Gauge,
+    ) -> None:
+        self.name = name
+        self.scheme = scheme
+        self.limits = limits
+        self.settings = settings
+        self.deadlines = deadlines
+        self.seconds = seconds
+        self.exchange = exchange
+        self.plane: Any = None
+        self.canonical_host = canonical_host
+        self.gauge = gauge
+        self.open: set[Any] = set()
+        self.draining = False
+        self.emptied: Callable[[], None] | None = None
+
+    def entered(self, connection: Any) -> bool:
+        """A connection is there; False when there are too many already."""
+        self.open.add(connection)
+        self.gauge.n = len(self.open)
+        return len(self.open) <= self.limits.connections
+
+    def left(self, connection: Any) -> None:
+        self.open.discard(connection)
+        self.gauge.n = len(self.open)
+        if not self.open and self.emptied is not None:
+            self.emptied()
+
+    def drain(self) -> None:
+        """Idle connections close now, busy ones after their exchange."""
+        self.draining = True
+        for connection in list(self.open):
+            connection.drain()
+
+    def abort_all(self) -> None:
+        """The time to drain is over."""
+        for connection in list(self.open):
+            connection.abort()

@@ -1,0 +1,38 @@
+"""Who is at the other end of a client's connection, as far as a connection can tell.
+
+Knows: addresses, TLS, the listener. Refuses to know: requests; what a trusted proxy claims is `proxy.forwarding`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Caller:
+    """`req.client` where no trusted proxy speaks for another. host: IP address; certificate: None without mTLS."""
+
+    __slots__ = ("certificate", "host", "port")
+
+    def __init__(self, host: str, port: int, certificate: Any) -> None:
+        self.host = host
+        self.port = port
+        self.certificate = certificate
+
+
+class Peer:
+    """host: IP address as text, IPv4-mapped as IPv4. scheme: `https` or `http`. tls: `TLSv1.3`, or None.
+
+    managed, managed_for, server_name: what forwarding keeps of one request for the next (see `proxy.exchange`).
+    """
+
+    __slots__ = ("client", "host", "listener", "managed", "managed_for", "scheme", "server_name", "tls")
+
+    def __init__(self, client: Caller, listener: str, scheme: str, tls: str | None) -> None:
+        self.client = client
+        self.host = client.host
+        self.listener = listener
+        self.scheme = scheme
+        self.tls = tls
+        self.managed = b""
+        self.managed_for: bytes | None = None
+        self.server_name = ""

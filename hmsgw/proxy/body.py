@@ -1,0 +1,159 @@
+"""A request's body on its way through: what is held, what was sent, how much there may be.
+
+Knows: pieces in order, the bounds, what may be kept to send again, the wish of a plugin for the whole of it.
+Refuses to know: wires and connections. Strategy: a piece is sent as it comes; only before there is an upstream
+(bounded by one read, then the client is paused) and for a second try (64 KiB) is anything kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from hmsgw.chain.api import HTTPError
+from hmsgw.proxy.sides import UpstreamStream
+from hmsgw.reasons import BODY_TOO_LARGE
+from hmsgw.wire.headers import Field
+
+if TYPE_CHECKING:
+    from hmsgw.proxy.exchange import Exchange
+
+_MAX_REPLAY_BYTES = 64 * 1024
+_MAX_COLLECT_BYTES = 1024 * 1024
+
+
+class RequestBody:
+    """received: bytes so far. ended: whole. replayable: could be sent from its start once more.
+    collected: a plugin asked for the whole of it."""
+
+    ended = False
+    received = 0
+    replayable = True
+    collected = False
+    _whole: Deferred[bytes] | None = None
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._held: list[bytes] = []
+        self._sent: list[bytes] = []
+        self._end_sent = False
+        self._trailers: list[Field] = []
+        self._collect_limit = 0
+
+    @property
+    def awaited(self) -> bool:
+        """A plugin waits for the whole of it."""
+        return self._whole is not None
+
+    def limit(self) -> int | None:
+        """The bytes it may have: the tightest of route and gateway, None for any number."""
+        exchange = self._exchange
+        limit = exchange.plane.limits.body
+        req = exchange.req
+        if req is not None and req.body_limit is not None:
+            limit = req.body_limit if limit is None else min(limit, req.body_limit)
+        return limit
+
+    def arrived(self, data: bytes, connection: UpstreamStream | None) -> None:
+        """One more piece."""
+        self.received += len(data)
+        limit = self._collect_limit if self._whole is not None else self.limit()
+        if limit is not None and self.received > limit:
+            detail = _too_long(limit)
+            if self._whole is not None:
+                whole, self._whole = self._whole, None
+                whole.errback(HTTPError(413, detail, reason=BODY_TOO_LARGE.word))
+            else:
+                self._exchange.stop_for(BODY_TOO_LARGE, detail)
+            return
+        self._held.append(data)
+        if connection is not None:
+            self.send_to(connection)
+        elif self._whole is None:
+            self._exchange.edge.pause_body()
+
+    def end(self, trailers: list[Field], connection: UpstreamStream | None) -> None:
+        """It is whole."""
+        self.ended = True
+        self._trailers = trailers
+        if connection is not None:
+            self.send_to(connection)
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            whole.callback(b"".join(self._held))
+
+    def send_to(self, connection: UpstreamStream) -> None:
+        """Hand over what is held, and the end once it has come."""
+        if self._held:
+            held, self._held = self._held, []
+            for piece in held:
+                connection.send_data(piece)
+            if self.replayable:
+                self._sent += held
+                if self.received > _MAX_REPLAY_BYTES:
+                    self.forget_sent()
+        if self.ended and not self._end_sent:
+            self._end_sent = True
+            connection.send_end(self._trailers)
+
+    def forget_sent(self) -> None:
+        """It will not be sent again."""
+        self._sent = []
+        self.replayable = False
+
+    def rewind(self) -> None:
+        """Send it again from its start."""
+        self._held = self._sent + self._held
+        self._sent = []
+        self._end_sent = False
+
+    async def collect(self) -> bytes:
+        """The whole of it. Raises HTTPError 413 past the limit (1 MiB where none is set)."""
+        self.collected = True
+        limit = self.limit()
+        self._collect_limit = _MAX_COLLECT_BYTES if limit is None else limit
+        length = self._exchange.head.length
+        if max(self.received, length or 0) > self._collect_limit:
+            raise HTTPError(413, _too_long(self._collect_limit), reason=BODY_TOO_LARGE.word)
+        if self.ended:
+            return b"".join(self._held)
+        if self._whole is not None:
+            raise RuntimeError("req.body() is already being awaited")
+        self._whole = Deferred()
+        self._exchange.edge.resume_body()
+        return await self._whole
+
+    def lost(self) -> None:
+        """The client went before the body was whole."""
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            whole.errback(CancelledError())
+
+
+def _too_long(limit: int) -> str:
+    return f"The body is longer than {limit} bytes."
+
+
+class _NoBody(RequestBody):
+    """The body of a request that has none: one for all, never written."""
+
+    ended = True
+
+    def __init__(self) -> None:
+        pass
+
+    def forget_sent(self) -> None:
+        pass
+
+    def rewind(self) -> None:
+        pass
+
+    def lost(self) -> None:
+        pass
+
+    async def collect(self) -> bytes:
+        return b""
+
+
+NO_BODY: RequestBody = _NoBody()

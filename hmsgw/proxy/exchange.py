@@ -1,0 +1,472 @@
+"""One request's life, from its head to its one end.
+
+Knows: the order of things: match, request steps, lease, forward, response steps, relay, finish; when a request may be
+sent again; that it ends exactly once. Refuses to know: wires, transports, and what any plugin does.
+Strategy: decisions are taken in plain calls as long as nothing has to wait; bytes are plain calls always. Both sides
+tell this object of events (`edge_*`, `request_*`, `upstream_*`) and are told what to do. The newcomer's page is
+docs/life-of-a-request.md. What most exchanges never have is a default of the class, not a store for each of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from hmsgw.deadlines import NEVER
+from hmsgw.proxy.body import NO_BODY, RequestBody
+from hmsgw.proxy.entry import Entry
+from hmsgw.proxy.forwarding import client_fields, forwarded_request, identify
+from hmsgw.proxy.ids import new_request_id
+from hmsgw.proxy.plane import Plane
+from hmsgw.proxy.record import METHODS, Record
+from hmsgw.proxy.refusals import allow, answer_of_verdict, refusal
+from hmsgw.proxy.request import Request
+from hmsgw.proxy.router import NotMatched
+from hmsgw.proxy.sides import EdgeStream, UpstreamStream
+from hmsgw.reasons import (
+    BAD_REQUEST, BODY_TOO_LARGE, CLIENT_GONE, METHOD, NO_ENDPOINT, NO_ROUTE, PLUGIN_ERROR, REQUEST_TIMEOUT, UPSTREAM_TIMEOUT,
+    Reason,
+)  # fmt: skip
+from hmsgw.wire.faults import EdgeFault
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.target import normalise_path
+
+#: May be sent twice without doing a thing twice (RFC 9110 section 9.2.2).
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+_ANY_AGE, _FRESH_S, _NEW_ONLY = float("inf"), 1.0, -1.0
+_NO_PARAMS: dict[str, str] = {}
+
+
+class Exchange(Record):
+    """See the module. Made for each request head; `start` begins it. now: by the plane's monotonic clock."""
+
+    path = ""
+    host = ""
+    scheme = ""
+    trace_id = ""
+    status = 0
+    reason = ""
+    upstream = ""
+    upstream_s: float | None = None
+    duration_s = 0.0
+    bytes_out = 0
+    done = False
+    req: Request | None = None
+    response: ResponseHead | None = None
+    params = _NO_PARAMS
+    query = ""
+    authority = b""
+    managed = b""
+    respelled = False
+    body: RequestBody = NO_BODY
+    deadline = NEVER
+    wake_s = NEVER
+    _conn: UpstreamStream | None = None
+    _attempt: Any = None
+    _attempts_left = 0
+    _tried: list[Any] | None = None
+    _retrying = False
+    _waiting: Deferred[Any] | None = None
+    _held_answer: list[bytes | list[Field]] | None = None
+    _head_sent = False
+    _edge_full = False
+    _sent_at = 0.0
+
+    def __init__(self, edge: EdgeStream, plane: Plane, head: RequestHead, now: float) -> None:
+        self.edge = edge
+        self.plane = plane
+        self.head = head
+        self.peer = edge.peer
+        self.caller = edge.peer.client
+        self.entry: Entry = plane.unrouted
+        self.request_id = new_request_id()
+        self.wall_s = plane.wall()
+        self._started = now
+        if head.length != 0:
+            self.body = RequestBody(self)
+
+    # --- deciding
+
+    def start(self) -> None:
+        """Match, run the request steps, and forward; as far as that goes without waiting."""
+        head, plane = self.head, self.plane
+        method = METHODS.get(head.method) or head.method.decode("ascii")
+        self.authority = identify(self)
+        raw_path, mark, raw_query = head.target.partition(b"?")
+        if mark:
+            self.query = raw_query.decode("ascii")
+        try:
+            path = normalise_path(raw_path) if raw_path[0] == 0x2F else raw_path
+        except EdgeFault as fault:
+            self.path = raw_path.decode("ascii")
+            self.refuse(fault.reason, fault.detail)
+            return
+        self.path = text_path = path.decode("ascii")
+        if path is not raw_path:
+            self.respelled = True
+        found = plane.router.match(self.host, text_path, method, head.fields)
+        if type(found) is not Entry or method == "CONNECT" or (method == "TRACE" and method not in found.methods):
+            self._refuse_unmatched(found, method)
+            return
+        self.entry = found
+        if found.needs_params:
+            self.params = found.params(text_path)
+        req = self.req = Request(
+            self, method, text_path, self.query, client_fields(head), self.caller, self.host, self.scheme
+        )
+        if found.total_s is not None:
+            plane.deadlines.arm(self, self._started + found.total_s)
+        chain = found.chain
+        if chain is not None:
+            outcome = chain.run(req)
+            if outcome is not None:
+                self._not_at_once(outcome)
+                return
+        self._forward()
+
+    def _refuse_unmatched(self, found: Entry | NotMatched, method: str) -> None:
+        if isinstance(found, NotMatched) and not found.allowed and method != "CONNECT":
+            self.refuse(NO_ROUTE, "No route matches this request.")
+            return
+        allowed = found.allowed if isinstance(found, NotMatched) else frozenset(found.methods or ("GET", "HEAD"))
+        self.refuse(METHOD, f"No route takes {method} here.", [allow(allowed)])
+
+    def _not_at_once(self, outcome: Any) -> None:
+        """A chain that has ended in a verdict, or that has to wait."""
+        if not isinstance(outcome, Deferred):
+            self._answer(outcome)
+            return
+        self._waiting = outcome
+        self.edge.pause_body()
+        outcome.addCallbacks(self._decided, self._decision_lost)
+
+    def _decided(self, verdict: Any) -> None:
+        self._waiting = None
+        if self.done or self.req is None:
+            return
+        if verdict is None:
+            self._forward()
+        else:
+            self._answer(verdict)
+        self.edge.flush()
+
+    def _decision_lost(self, failure: Any) -> None:
+        """Cancelled because the client went; the chain itself never fails."""
+        self._waiting = None
+
+    def deadline_passed(self, now: float) -> None:
+        """The service's `total` time is over."""
+        self.stop_for(UPSTREAM_TIMEOUT, "The service did not finish its answer in time.")
+        self.edge.flush()
+
+    # --- forwarding
+
+    def _forward(self) -> None:
+        entry = self.entry
+        self._attempts_left = entry.attempts
+        if self.body is NO_BODY:
+            self._lease(_ANY_AGE if self.head.method in _IDEMPOTENT else _FRESH_S)
+            return
+        limit, length = self.body.limit(), self.head.length
+        if limit is not None and length is not None and length > limit:
+            self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
+            return
+        self._lease(_ANY_AGE if self._repeatable() else _FRESH_S)
+
+    def _lease(self, max_wait_s: float) -> None:
+        cluster = self.entry.cluster
+        now = self.plane.seconds()
+        taken = cluster.take(self, self.caller.host, max_wait_s, self._tried, now)
+        if taken is None:
+            self.refuse(NO_ENDPOINT, f"No endpoint of service {cluster.name} is known.")
+        elif not taken.connecting:
+            self.upstream_connected(taken, now)
+        elif not taken.settled:
+            self._attempt = taken
+            self.edge.pause_body()
+
+    def _repeatable(self) -> bool:
+        """Could be sent again after it has been sent: RFC 9110 section 9.2.2, with no body or one still held whole."""
+        return self.head.method in _IDEMPOTENT and self.body.replayable
+
+    def upstream_connected(self, connection: UpstreamStream, now: float) -> None:
+        """The lease has begun: send what there is of the request."""
+        self._attempt = None
+        self._conn = connection
+        self.upstream = connection.name
+        self._sent_at = now
+        encoded = forwarded_request(self, connection.name)
+        if encoded is None:
+            self._give_up_upstream()
+            self.refuse(PLUGIN_ERROR, "A plugin wrote a method, path or query that can't be forwarded.")
+            return
+        if self.body is NO_BODY:
+            connection.send_request(self.head.method, encoded, now)
+            return
+        connection.begin_request(self.head.method, encoded, self.head.chunked)
+        self.body.send_to(connection)
+        if not self.body.ended and not connection.full:
+            self.edge.resume_body()
+
+    def upstream_unavailable(self, reason: Reason, detail: str, member: Any) -> None:
+        """No connection: nothing was sent, so any method may be tried elsewhere."""
+        self._attempt = None
+        if self.done:
+            return
+        if self._may_retry("connect"):
+            self._tried = [*(self._tried or ()), member]
+            self._lease(_ANY_AGE)
+            return
+        self.refuse(reason, detail)
+        self.edge.flush()
+
+    def _may_retry(self, kind: str) -> bool:
+        cluster = self.entry.cluster
+        if self._attempts_left <= 0 or kind not in cluster.settings.retries.on:
+            return False
+        if not self._retrying:
+            if cluster.retrying >= max(3.0, cluster.settings.retries.budget * cluster.active):
+                return False
+            self._retrying = True
+            cluster.retrying += 1
+        self._attempts_left -= 1
+        self.plane.count_retry(self.entry.service)
+        return True
+
+    def _give_up_upstream(self) -> None:
+        if self._attempt is not None:
+            self._attempt.cancel()
+            self._attempt = None
+        if self._conn is not None:
+            connection, self._conn = self._conn, None
+            connection.abort()
+
+    # --- the request's body
+
+    def request_data(self, data: bytes) -> None:
+        """Some of the body came."""
+        if not self.done:
+            self.body.arrived(data, self._conn)
+
+    def request_end(self, trailers: list[Field]) -> None:
+        """The body is whole."""
+        if not self.done:
+            self.body.end(trailers, self._conn)
+
+    async def collect_body(self) -> bytes:
+        """For `req.body()`. A client that waits for it is told to go on."""
+        if self.head.expect_continue and not self.body.collected and not self.body.ended:
+            self.edge.send_informational(100, [])
+            self.edge.flush()
+        return await self.body.collect()
+
+    def body_broken(self, detail: str) -> None:
+        """The body's framing can't be followed: neither it nor anything after it means anything."""
+        self.stop_for(BAD_REQUEST, detail)
+
+    def body_timed_out(self) -> None:
+        """The client sent no more of the body for too long."""
+        self.stop_for(REQUEST_TIMEOUT, "The request's body made no progress.")
+
+    def stop_for(self, reason: Reason, detail: str) -> None:
+        """Whatever is under way ends, with this answer if there is none yet."""
+        if self.done:
+            return
+        self._give_up_upstream()
+        self._drop_waiting()
+        self.body.lost()
+        if self._head_sent:
+            self._cut(reason)
+        else:
+            self.refuse(reason, detail)
+
+    # --- the answer
+
+    def upstream_informational(self, head: ResponseHead) -> None:
+        if self.head.protocol != "http/1.0":
+            self.edge.send_informational(head.status, head.fields)
+
+    def upstream_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+        """An answer that came all at once: the common case, and the short way."""
+        self._conn = None
+        self.upstream_s = now - self._sent_at
+        chain = self.entry.chain
+        if chain is not None and chain.has_response_steps:
+            outcome = chain.respond(self.req, head)
+            if outcome is not None:
+                self._response_not_at_once(outcome, head, body)
+                return
+            if head.edited:
+                head.settle()
+        self.status = head.status
+        self.bytes_out = len(body)
+        self._finish(now)
+        self.edge.send_whole(head, body, now)
+
+    def upstream_head(self, head: ResponseHead, now: float) -> None:
+        self.upstream_s = now - self._sent_at
+        self.body.forget_sent()
+        self._respond(head, None)
+
+    def upstream_data(self, data: bytes) -> None:
+        if self._held_answer is not None:
+            self._held_answer.append(data)
+        else:
+            self.bytes_out += len(data)
+            self.edge.send_data(data)
+
+    def upstream_end(self, trailers: list[Field]) -> None:
+        self._conn = None
+        if self._held_answer is not None:
+            self._held_answer.append(trailers)
+        else:
+            self._end(trailers)
+
+    def upstream_failed(self, reason: Reason, detail: str, untouched: bool) -> None:
+        self._conn = None
+        if self.done:
+            return
+        if not self._head_sent and untouched and self._repeatable() and self._may_retry("reset"):
+            self.body.rewind()
+            self._lease(_NEW_ONLY)
+        else:
+            self.stop_for(reason, detail)
+
+    def upstream_full(self) -> None:
+        self.edge.pause_body()
+
+    def upstream_ready_for_more(self) -> None:
+        self.edge.resume_body()
+
+    def flush_edge(self) -> None:
+        self.edge.flush()
+
+    def edge_full(self) -> None:
+        """The client takes no more for now."""
+        self._edge_full = True
+        if self._conn is not None:
+            self._conn.pause()
+
+    def edge_ready_for_more(self) -> None:
+        self._edge_full = False
+        if self._conn is not None and self._held_answer is None:
+            self._conn.resume()
+
+    def edge_lost(self) -> None:
+        """The client is gone; whatever is under way for it ends."""
+        if self.done:
+            return
+        self._give_up_upstream()
+        self._drop_waiting()
+        self.body.lost()
+        if not self._head_sent:
+            self.status = CLIENT_GONE.status
+        self.reason = CLIENT_GONE.word
+        self._finish(self.plane.seconds())
+
+    def _drop_waiting(self) -> None:
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.cancel()
+        self._held_answer = None
+
+    def _respond(self, head: ResponseHead, body: bytes | None) -> None:
+        """Response steps, then the head. body: the whole of it, None when it follows in pieces."""
+        chain = self.entry.chain
+        if chain is not None and chain.has_response_steps and self.req is not None:
+            outcome = chain.respond(self.req, head)
+            if outcome is not None:
+                self._response_not_at_once(outcome, head, body)
+                return
+        self._send(head, body)
+
+    def _response_not_at_once(self, outcome: Any, head: ResponseHead, body: bytes | None) -> None:
+        if not isinstance(outcome, Deferred):
+            self._replace_answer(outcome)
+            return
+        self.response = head
+        self._waiting = outcome
+        self._held_answer = [] if body is None else [body, []]
+        if self._conn is not None:
+            self._conn.pause()
+        outcome.addCallbacks(self._response_decided, self._decision_lost)
+
+    def _response_decided(self, verdict: Any) -> None:
+        self._waiting = None
+        held, self._held_answer = self._held_answer, None
+        if self.done or held is None or self.response is None:
+            return
+        if verdict is not None:
+            self._replace_answer(verdict)
+        else:
+            self._send(self.response, None)
+            for piece in held:
+                if isinstance(piece, bytes):
+                    self.upstream_data(piece)
+                else:
+                    self._end(piece)
+            if self._conn is not None and not self._edge_full:
+                self._conn.resume()
+        self.edge.flush()
+
+    def _replace_answer(self, verdict: Any) -> None:
+        """A response step failed: its verdict goes out instead, with no further step."""
+        self._give_up_upstream()
+        head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
+        self._send(head, body)
+
+    def _send(self, head: ResponseHead, body: bytes | None) -> None:
+        if head.edited:
+            head.settle()
+        self.status = head.status
+        self._head_sent = True
+        if body is None:
+            self.edge.send_head(head)
+            return
+        now = self.plane.seconds()
+        self.bytes_out = len(body)
+        self._finish(now)
+        self.edge.send_whole(head, body, now)
+
+    def _end(self, trailers: list[Field]) -> None:
+        if not self.done:
+            self._finish(self.plane.seconds())
+            self.edge.send_end(trailers)
+
+    def _cut(self, reason: Reason) -> None:
+        """The head is out, the rest can't follow: only a broken connection tells the client so."""
+        self.reason = reason.word
+        self._finish(self.plane.seconds())
+        self.edge.cut()
+
+    def refuse(self, reason: Reason, detail: str, fields: list[Field] | None = None) -> None:
+        """Answer with a refusal of the gateway's own."""
+        self.reason = reason.word
+        head, body = refusal(self.head, reason.status, reason, detail, self.request_id, fields or [])
+        self._respond(head, body)
+
+    def _answer(self, verdict: Any) -> None:
+        """Answer as a plugin said."""
+        head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
+        self._respond(head, body)
+
+    # --- the end
+
+    def _finish(self, now: float) -> None:
+        """Exactly once, whatever ended the exchange: log, count, release."""
+        if self.done:
+            return
+        self.done = True
+        if self.wake_s < NEVER:
+            self.plane.deadlines.forget(self)
+        if self._retrying:
+            self.entry.cluster.retrying -= 1
+        self.duration_s = now - self._started
+        self.plane.finished(self)
+        self.req = None  # it refers to this exchange: without the cycle both are freed at once
+
+    @property
+    def bytes_in(self) -> int:
+        return self.body.received

@@ -1,0 +1,41 @@
+"""From a reason or a plugin's verdict to the answer that goes out (the contract, section 5).
+
+Knows: who gets problem+json and who gets gRPC's form of it. Refuses to know: exchanges; it returns head and body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem, title_of
+from hmsgw.reasons import Reason
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import RequestHead, ResponseHead
+
+
+def refusal(
+    request: RequestHead, status: int, reason: Reason | None, detail: str | None, request_id: str, fields: list[Field],
+    word: str | None = None, title: str | None = None,
+) -> tuple[ResponseHead, bytes]:  # fmt: skip
+    """(head, body) of a refusal. word, title: instead of the reason's."""
+    shown = title or (reason.title if reason is not None else title_of(status))
+    if any(low == b"content-type" and value.startswith(b"application/grpc") for low, _, value in request.fields):
+        return grpc_refusal(grpc_status_of(status, reason), detail or shown, fields), b""
+    return problem(status, word or (reason.word if reason else "plugin"), shown, detail, request_id, fields)
+
+
+def answer_of_verdict(verdict: Any, request: RequestHead, request_id: str) -> tuple[ResponseHead, bytes, str]:
+    """(head, body, reason's word) for what a plugin decided (`chain.verdict.Verdict`)."""
+    if verdict.body is not None:
+        return ResponseHead(verdict.status, list(verdict.fields), len(verdict.body)), verdict.body, verdict.word
+    head, body = refusal(
+        request, verdict.status, verdict.reason, verdict.detail, request_id, list(verdict.fields), verdict.word,
+        verdict.title,
+    )  # fmt: skip
+    return head, body, verdict.word
+
+
+def allow(methods: Iterable[str]) -> Field:
+    """The Allow field of a 405 (RFC 9110 section 10.2.1)."""
+    return (b"allow", b"Allow", ", ".join(sorted(methods)).encode())

@@ -1,0 +1,71 @@
+"""The answers that the gateway makes itself (RFC 9457; the contract, section 5).
+
+Knows: problem+json, and its gRPC form (HTTP 200, trailers-only). Refuses to know: why, and how it is sent.
+Nothing of the request but its id stands in a body: an error page that echoes its input is an attack's tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from hmsgw.reasons import PHRASES, Reason
+from hmsgw.wire.headers import Field, octets
+from hmsgw.wire.heads import ResponseHead
+
+_NO_STORE: Field = (b"cache-control", b"Cache-Control", b"no-store")
+_PROBLEM: Field = (b"content-type", b"Content-Type", b"application/problem+json")
+_GRPC: Field = (b"content-type", b"Content-Type", b"application/grpc")
+
+
+def problem(
+    status: int, word: str, title: str, detail: str | None, request_id: str, fields: Iterable[Field] = ()
+) -> tuple[ResponseHead, bytes]:
+    """A refusal as (head, body). word: the reason. detail: one sentence, or None."""
+    members = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail or title,
+        "reason": word,
+        "request_id": request_id,
+    }
+    try:
+        body = orjson.dumps(members)
+    except TypeError:  # a lone surrogate in a plugin's message
+        body = orjson.dumps({**members, "detail": members["detail"].encode("utf-8", "replace").decode()})
+    return ResponseHead(status, [_PROBLEM, _NO_STORE, *fields], len(body)), body
+
+
+def grpc_refusal(grpc_status: int, detail: str, fields: Iterable[Field] = ()) -> ResponseHead:
+    """The same refusal for a gRPC caller: a trailers-only answer."""
+    message = b"".join(
+        bytes((byte,)) if 0x20 <= byte <= 0x7E and byte != 0x25 else b"%%%02X" % byte for byte in octets(detail)
+    )
+    return ResponseHead(
+        200,
+        [
+            _GRPC,
+            (b"grpc-status", b"grpc-status", b"%d" % grpc_status),
+            (b"grpc-message", b"grpc-message", message),
+            *fields,
+        ],
+        0,
+    )
+
+
+#: gRPC statuses of refusals by plugins that name no reason.
+_GRPC_BY_STATUS = {400: 13, 401: 16, 403: 7, 404: 12, 405: 12, 409: 10, 413: 8, 415: 12, 429: 8, 499: 1, 504: 4}
+
+
+def grpc_status_of(status: int, reason: Reason | None) -> int:
+    """The gRPC status for a refusal."""
+    if reason is not None:
+        return reason.grpc_status
+    return _GRPC_BY_STATUS.get(status, 13 if status == 500 else 14 if status > 500 else 2)
+
+
+def title_of(status: int) -> str:
+    """A title where no reason gives one."""
+    return PHRASES.get(status, b"Error").decode()

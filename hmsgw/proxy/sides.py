@@ -1,0 +1,55 @@
+"""The two halves of an exchange, as the exchange sees them.
+
+Knows: what may be asked of the client's side and of the upstream's, in the words of neither wire. Refuses to know:
+connections. `edge.connection` and `upstream.connection` satisfy these shapes; so will HTTP/2 streams.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import ResponseHead
+
+
+class EdgeStream(Protocol):
+    """The client's half."""
+
+    peer: Any
+
+    def send_informational(self, status: int, fields: list[Field]) -> None:
+        """A 1xx answer."""
+
+    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+        """The final answer, all of it."""
+
+    def send_head(self, head: ResponseHead) -> None:
+        """The final answer's head; data and end follow."""
+
+    def send_data(self, data: bytes) -> None: ...
+    def send_end(self, trailers: list[Field]) -> None: ...
+    def flush(self) -> None:
+        """Nothing more in this turn: write what has gathered."""
+
+    def cut(self) -> None:
+        """End the answer in a way that shows that it is not whole."""
+
+    def pause_body(self) -> None:
+        """No more of the request's body for now."""
+
+    def resume_body(self) -> None: ...
+
+
+class UpstreamStream(Protocol):
+    """The upstream's half. name: the endpoint's authority. full: it takes no more for now."""
+
+    name: str
+    full: bool
+
+    def send_request(self, method: bytes, head: bytes, now: float) -> None: ...
+    def begin_request(self, method: bytes, head: bytes, chunked: bool) -> None: ...
+    def send_data(self, data: bytes) -> None: ...
+    def send_end(self, trailers: list[Field]) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def abort(self) -> None: ...

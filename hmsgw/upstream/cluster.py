@@ -1,0 +1,223 @@
+"""A service's endpoints, and the connections to each.
+
+Knows: who may be picked, who has how many requests under way, which connections wait to be used again.
+Refuses to know: how bytes are read, where endpoints come from (`set_endpoints` is told), how a socket is made
+(`connect` is an argument). Strategy: state changes at the decision: a lease is taken before the caller's next line.
+An endpoint that could not be connected to is passed over for a second (doubling to ten) while others are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hmsgw.config.endpoint import Endpoint
+from hmsgw.config.model import Service
+from hmsgw.deadlines import NEVER, Deadlines
+from hmsgw.reasons import UPSTREAM_CONNECT, Reason
+from hmsgw.upstream.balance import BALANCES
+from hmsgw.upstream.connection import UpstreamConnection, UpstreamEvents
+
+_log = Logger()
+
+#: How long a connection may wait in the pool. Below the keep-alive of the servers that close soonest (Node.js and
+#: Apache: 5 s), so that the race with their close is rare; a retry repairs the rest.
+POOL_IDLE_S = 4.0
+_MAX_IDLE = 1024
+_MAX_HEAD_BYTES = 256 * 1024
+
+Connect = Callable[[Endpoint, Callable[[], UpstreamConnection]], "Deferred[Any]"]
+"""(endpoint, protocol factory) -> Deferred of the connected protocol; fails with an error whose str() is a sentence."""
+
+
+class Waiting(UpstreamEvents, Protocol):
+    """An exchange that asks for a connection."""
+
+    def upstream_connected(self, connection: UpstreamConnection, now: float) -> None:
+        """The lease has begun."""
+
+    def upstream_unavailable(self, reason: Reason, detail: str, member: Member) -> None:
+        """There is no connection to be had to that endpoint."""
+
+
+class Member:
+    """One endpoint of a service. active: requests under way, waiting for a connection included."""
+
+    __slots__ = ("_cluster", "active", "endpoint", "failures", "gone", "idle", "name", "passed_over_until", "weight")
+
+    def __init__(self, cluster: Cluster, endpoint: Endpoint) -> None:
+        self._cluster = cluster
+        self.endpoint = endpoint
+        self.name = endpoint.authority
+        self.weight = endpoint.weight
+        self.active = 0
+        self.failures = 0
+        self.passed_over_until = 0.0
+        self.gone = False
+        self.idle: list[UpstreamConnection] = []
+
+    def released(self, connection: UpstreamConnection, reusable: bool) -> None:
+        self.active -= 1
+        if reusable:
+            if self.gone or len(self.idle) >= _MAX_IDLE:
+                connection.close_idle()
+            else:
+                self.idle.append(connection)
+
+    def lost_idle(self, connection: UpstreamConnection) -> None:
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+    def connect_failed(self, now: float) -> None:
+        self.failures += 1
+        self.passed_over_until = now + min(10.0, 2.0 ** (self.failures - 1))
+
+    def close_idle(self) -> None:
+        """Close what waits; what is leased closes when its exchange ends."""
+        self.gone = True
+        idle, self.idle = self.idle, []
+        for connection in idle:
+            connection.close_idle()
+
+
+class Attempt:
+    """A connection being made for an exchange; `cancel` gives it up. settled: it has ended, one way or another."""
+
+    __slots__ = ("_deferred", "member", "settled")
+    connecting = True
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.settled = False
+        self._deferred: Deferred[Any] | None = None
+
+    def begin(self, deferred: Deferred[Any]) -> None:
+        if not self.settled:
+            self._deferred = deferred
+
+    def cancel(self) -> None:
+        """Give up; the exchange is told nothing."""
+        if not self.settled:
+            self.settled = True
+            self.member.active -= 1
+            if self._deferred is not None:
+                self._deferred.cancel()
+
+
+Taken = UpstreamConnection | Attempt | None
+
+
+class Cluster:
+    """The endpoints of one service. `retrying` counts the requests that are second tries, for the retry budget."""
+
+    def __init__(
+        self, name: str, settings: Service, connect: Connect, deadlines: Deadlines, seconds: Callable[[], float]
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self._connect = connect
+        self._deadlines = deadlines
+        self._seconds = seconds
+        self._choose = BALANCES[settings.balance]
+        self._turn = 0
+        self.members: list[Member] = []
+        self.retrying = 0
+
+    @property
+    def active(self) -> int:
+        """Requests under way."""
+        return sum(member.active for member in self.members)
+
+    def set_endpoints(self, endpoints: tuple[Endpoint, ...]) -> None:
+        """Replace the endpoints; those that stay keep their connections and counts."""
+        there = {member.endpoint: member for member in self.members}
+        kept: list[Member] = []
+        for endpoint in dict.fromkeys(endpoints):
+            kept.append(there.pop(endpoint, None) or Member(self, endpoint))
+        self.members = kept
+        for member in there.values():
+            member.close_idle()
+
+    def take(self, exchange: Waiting, key: str, max_wait_s: float, tried: list[Member] | None, now: float) -> Taken:
+        """A waiting connection, leased to `exchange`; or an Attempt at a new one, which ends in a call of
+        `upstream_connected` or `upstream_unavailable`; or None when no endpoint is known.
+
+        key: what consistent hashing goes by. max_wait_s: no connection that has waited longer (a request that
+        can't be sent again wants a fresh one; below 0: a new one). tried: members to pass over if there are others.
+        now: by the monotonic clock.
+        """
+        members = self.members
+        if len(members) == 1:
+            member = members[0]
+        elif members:
+            member = self._pick(now, key, tried or [])
+        else:
+            return None
+        member.active += 1
+        idle = member.idle
+        while idle and now - idle[-1].idle_since <= max_wait_s:
+            connection = idle.pop()
+            if not connection.lost:
+                connection.exchange = exchange
+                connection.uses += 1
+                connection.deadline = NEVER
+                return connection
+        return self._open(member, exchange)
+
+    def close(self) -> None:
+        """Close what waits; running exchanges go on."""
+        for member in self.members:
+            member.close_idle()
+
+    def _pick(self, now: float, key: str, tried: list[Member]) -> Member:
+        members = self.members
+        usable = [m for m in members if m.passed_over_until <= now and m not in tried]
+        if not usable:
+            usable = [m for m in members if m not in tried] or members
+        self._turn += 1
+        choice: Member = self._choose(usable, self._turn, key)
+        return choice
+
+    def _open(self, member: Member, exchange: Waiting) -> Attempt:
+        attempt = Attempt(member)
+        timeouts = self.settings.timeouts
+
+        def new_connection() -> UpstreamConnection:
+            return UpstreamConnection(
+                member, self._deadlines, self._seconds, timeouts.first_byte, timeouts.idle, POOL_IDLE_S, _MAX_HEAD_BYTES
+            )
+
+        def connected(connection: UpstreamConnection) -> None:
+            if attempt.settled:
+                connection.close_idle()
+                return
+            attempt.settled = True
+            member.failures = 0
+            member.passed_over_until = 0.0
+            connection.exchange = exchange
+            connection.uses = 1
+            exchange.upstream_connected(connection, self._seconds())
+
+        def failed(failure: Failure) -> None:
+            if attempt.settled:
+                failure.trap(CancelledError, Exception)
+                return
+            attempt.settled = True
+            member.active -= 1
+            if member.failures == 0:
+                _log.warn(
+                    "service {service}: no connection to {endpoint}: {fault}",
+                    service=self.name, endpoint=member.name, fault=failure.getErrorMessage(),
+                )  # fmt: skip
+            member.connect_failed(self._seconds())
+            # Where the endpoint is and what it said stays in the log: the client has no use for it.
+            exchange.upstream_unavailable(UPSTREAM_CONNECT, f"Service {self.name} can't be reached.", member)
+
+        deferred = self._connect(member.endpoint, new_connection)
+        attempt.begin(deferred)
+        deferred.addCallbacks(connected, failed)
+        return attempt

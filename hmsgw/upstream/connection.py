@@ -1,0 +1,365 @@
+"""One HTTP/1.1 connection to a backend.
+
+Knows: how one request at a time is written and its answer is read; when the connection may be used again.
+Refuses to know: clients, routes, which backend to choose. Strategy: the exchange that leases the connection is told of
+each event by a plain call; whatever breaks is told once, with whether the request can be sent again without doing a
+thing twice. Mirror of `edge.connection`; the same words stand in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol as TwistedProtocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hmsgw.deadlines import NEVER, Deadlines
+from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT, Reason
+from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, EndlessBody, chunk, last_chunk
+from hmsgw.wire.faults import UpstreamFault
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import ResponseHead
+from hmsgw.wire.http1 import parse_response
+
+_END_OF_HEAD = b"\r\n\r\n"
+#: Below this, copying a piece into a joined write is cheaper than one more buffer for the transport.
+_JOIN_BYTES = 16 * 1024
+
+
+class UpstreamEvents(Protocol):
+    """What the exchange that leases a connection is told. Each call may end the lease."""
+
+    def upstream_informational(self, head: ResponseHead) -> None:
+        """A 1xx answer but 101."""
+
+    def upstream_head(self, head: ResponseHead, now: float) -> None:
+        """The final answer's head."""
+
+    def upstream_data(self, data: bytes) -> None:
+        """Some of the answer's body."""
+
+    def upstream_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+        """The answer's head and its whole body at once; the lease has ended, and `flush_edge` does not follow."""
+
+    def upstream_end(self, trailers: list[Field]) -> None:
+        """The answer is whole; the lease has ended."""
+
+    def upstream_failed(self, reason: Reason, detail: str, untouched: bool) -> None:
+        """No answer, or no more of it; the lease has ended. untouched: the upstream can't have acted on the request
+        as far as this side can tell (no byte of an answer, on a connection that had been used before)."""
+
+    def upstream_full(self) -> None:
+        """The upstream takes no more for now."""
+
+    def upstream_ready_for_more(self) -> None:
+        """It does again."""
+
+    def flush_edge(self) -> None:
+        """This turn's events have all been told."""
+
+
+class Releases(Protocol):
+    """Where a connection goes when its lease ends (`upstream.cluster.Member`). name: the endpoint's authority."""
+
+    name: str
+
+    def released(self, connection: UpstreamConnection, reusable: bool) -> None: ...
+    def lost_idle(self, connection: UpstreamConnection) -> None: ...
+
+
+@implementer(IPushProducer)
+class _WriteSide:
+    """The transport's view of who writes to it; kept apart from who reads."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: UpstreamConnection) -> None:
+        self._connection = connection
+
+    def pauseProducing(self) -> None:
+        self._connection.full = True
+        if self._connection.exchange is not None:
+            self._connection.exchange.upstream_full()
+
+    def resumeProducing(self) -> None:
+        self._connection.full = False
+        if self._connection.exchange is not None:
+            self._connection.exchange.upstream_ready_for_more()
+
+    def stopProducing(self) -> None:
+        pass
+
+
+class UpstreamConnection(TwistedProtocol):
+    """See the module. first_byte_s, idle_s: seconds or None; keep_s: how long it may wait in the pool."""
+
+    transport: Any
+
+    connecting = False
+    exchange: UpstreamEvents | None = None
+    deadline = NEVER
+    wake_s = NEVER
+    idle_since = 0.0
+    uses = 0
+    full = False
+    lost = False
+    _reader: BodyReader | None = None
+    _buffer = b""
+    _reading = True
+
+    def __init__(
+        self,
+        owner: Releases,
+        deadlines: Deadlines,
+        seconds: Callable[[], float],
+        first_byte_s: float | None,
+        idle_s: float | None,
+        keep_s: float,
+        max_head_bytes: int,
+    ) -> None:
+        self.name = owner.name
+        self._owner = owner
+        self._deadlines = deadlines
+        self._seconds = seconds
+        self._first_byte_s = first_byte_s
+        self._idle_s = idle_s
+        self._keep_s = keep_s
+        self._max_head_bytes = max_head_bytes
+        self._method = b""
+        self._chunked = False
+        self._request_ended = False
+        self._answered = False
+        self._keep = True
+
+    # --- the lease (begun by `Cluster.take`, which sets `exchange`)
+
+    def send_request(self, method: bytes, head: bytes, now: float) -> None:
+        """A request without a body. head: encoded. now: by the monotonic clock."""
+        self._method = method
+        self._request_ended = True
+        if self._first_byte_s is not None:
+            self.deadline = deadline = now + self._first_byte_s
+            if deadline < self.wake_s:
+                self._deadlines.look_earlier(self)
+        self.transport.write(head)
+
+    def begin_request(self, method: bytes, head: bytes, chunked: bool) -> None:
+        """A request whose body follows; `head` says how it ends."""
+        self._method = method
+        self._chunked = chunked
+        self._request_ended = False
+        self.transport.write(head)
+
+    def send_data(self, data: bytes) -> None:
+        """Some of the request's body, at least a byte."""
+        if not self._chunked:
+            self.transport.write(data)
+        elif len(data) < _JOIN_BYTES:
+            self.transport.write(chunk(data))
+        else:
+            self.transport.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
+        if self._idle_s is not None:
+            self._deadlines.arm(self, self._seconds() + self._idle_s)
+
+    def send_end(self, trailers: list[Field]) -> None:
+        """The request is whole; from now on the upstream is expected to answer."""
+        if self._chunked:
+            self.transport.write(last_chunk(trailers))
+        self._request_ended = True
+        if not self._answered:
+            if self._first_byte_s is not None:
+                self._deadlines.arm(self, self._seconds() + self._first_byte_s)
+            else:
+                self.deadline = NEVER
+
+    def pause(self) -> None:
+        """Read no more of the answer until `resume`."""
+        if self._reading:
+            self._reading = False
+            self.deadline = NEVER
+            self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.transport.resumeProducing()
+            if self._idle_s is not None:
+                self._deadlines.arm(self, self._seconds() + self._idle_s)
+
+    def abort(self) -> None:
+        """End the lease and the connection; nothing more is told."""
+        self.exchange = None
+        self._close(abort=True)
+        self._owner.released(self, False)
+
+    def close_idle(self) -> None:
+        """Close an idle connection."""
+        self._close(abort=False)
+
+    # --- Twisted's side
+
+    def connectionMade(self) -> None:
+        self.transport.registerProducer(_WriteSide(self), True)
+
+    def dataReceived(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            # Bytes that nobody asked for: an answer to no request would become the next one's (response splitting).
+            self._close(abort=True)
+            return
+        try:
+            if self._reader is None:
+                if self._buffer:
+                    data, self._buffer = self._buffer + data, b""
+                if self._read_heads(exchange, data):
+                    return
+            else:
+                self._read_body(exchange, data)
+        except (UpstreamFault, BodyFault) as fault:
+            if self.exchange is exchange:
+                self._fail(UPSTREAM_PROTOCOL, str(fault), untouched=False)
+        exchange.flush_edge()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost = True
+        self._deadlines.forget(self)
+        exchange = self.exchange
+        if exchange is None:
+            self._owner.lost_idle(self)
+            return
+        if isinstance(self._reader, EndlessBody) and reason.check(ConnectionDone):
+            self._finished(exchange, [])
+        else:
+            what = "in the middle of its answer" if self._answered else "without an answer"
+            untouched = self.uses > 1 and not self._answered and not self._buffer
+            self._fail(UPSTREAM_RESET, f"The upstream closed the connection {what}.", untouched)
+        exchange.flush_edge()
+
+    def deadline_passed(self, now: float) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.close_idle()
+            return
+        if self._answered or not self._request_ended:
+            detail = f"The upstream made no progress for {self._idle_s:g} s."
+        else:
+            detail = f"The upstream did not begin to answer within {self._first_byte_s:g} s."
+        self._fail(UPSTREAM_TIMEOUT, detail, untouched=False)
+        exchange.flush_edge()
+
+    # --- reading an answer
+
+    def _read_heads(self, exchange: UpstreamEvents, data: bytes) -> bool:
+        """True when the answer came whole and has been told, all of it."""
+        while True:
+            end = data.find(_END_OF_HEAD)
+            if end < 0 or end > self._max_head_bytes:
+                if max(end, len(data)) > self._max_head_bytes:
+                    raise UpstreamFault("The head of the upstream's answer is too large.")
+                self._buffer = data
+                return False
+            head = parse_response(data[:end], self._method)
+            data = data[end + 4 :]
+            if head.status >= 200:
+                break
+            if head.status == 101:
+                raise UpstreamFault("The upstream switched protocols without being asked to.")
+            exchange.upstream_informational(head)
+            if self.exchange is not exchange:
+                return False
+            if not data:
+                return False
+        if self._request_ended and (len(data) == head.length if head.body else not data):
+            now = self._seconds()
+            if head.close or self.lost or not self._reading:
+                self._keep = False
+                self._released(now)
+            else:
+                # what _released does in the common case
+                self.exchange = None
+                self.idle_since = now
+                self.deadline = deadline = now + self._keep_s
+                if deadline < self.wake_s:
+                    self._deadlines.look_earlier(self)
+                self._owner.released(self, True)
+            exchange.upstream_whole(head, data, now)
+            return True
+        self._answered = True
+        self._keep = not head.close
+        exchange.upstream_head(head, self._seconds())
+        if self.exchange is not exchange:
+            return False
+        if not head.body or head.length == 0:
+            self._finished(exchange, [], data)
+            return False
+        if head.chunked:
+            self._reader = ChunkedBody(self._max_head_bytes)
+        elif head.length is not None:
+            self._reader = CountedBody(head.length)
+        else:
+            self._reader = EndlessBody()
+        if data:
+            self._read_body(exchange, data)
+        else:
+            self._expect_progress()
+        return False
+
+    def _read_body(self, exchange: UpstreamEvents, data: bytes) -> None:
+        reader = self._reader
+        assert reader is not None
+        pieces, ended, rest = reader.feed(data)
+        for piece in pieces:
+            exchange.upstream_data(piece)
+            if self.exchange is not exchange:
+                return
+        if ended:
+            self._finished(exchange, reader.trailers, rest)
+        else:
+            self._expect_progress()
+
+    def _expect_progress(self) -> None:
+        if self._idle_s is None:
+            self.deadline = NEVER
+        elif self._reading:
+            self._deadlines.arm(self, self._seconds() + self._idle_s)
+
+    def _finished(self, exchange: UpstreamEvents, trailers: list[Field], rest: bytes = b"") -> None:
+        if rest:
+            self._keep = False
+        self._released(self._seconds())
+        exchange.upstream_end(trailers)
+
+    def _released(self, now: float) -> None:
+        """The answer is whole: the connection goes back, or closes."""
+        self.exchange = None
+        self._reader = None
+        self._answered = False
+        if self._keep and self._request_ended and not self.lost and self._reading:
+            self.idle_since = now
+            self._deadlines.arm(self, now + self._keep_s)
+            self._owner.released(self, True)
+        else:
+            self._close(abort=not self._request_ended)
+            self._owner.released(self, False)
+
+    def _fail(self, reason: Reason, detail: str, untouched: bool) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        self.exchange = None
+        self._close(abort=True)
+        self._owner.released(self, False)
+        exchange.upstream_failed(reason, detail, untouched)
+
+    def _close(self, abort: bool) -> None:
+        self.deadline = NEVER
+        if not self.lost:
+            self.lost = True
+            self.transport.unregisterProducer()
+            if abort:
+                self.transport.abortConnection()
+            else:
+                self.transport.loseConnection()

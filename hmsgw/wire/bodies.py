@@ -1,0 +1,164 @@
+"""HTTP/1.1 message bodies: where one ends (RFC 9112 sections 6 and 7).
+
+Knows: counted bodies and chunked ones with their trailers. Refuses to know: heads, sockets, who reads.
+Strategy: a reader a body; `feed` takes what came and returns (pieces, ended, rest), where pieces are the body's bytes
+in order and rest is what follows the body (the next message). Anything a chunked body does not have to be is refused:
+bare LF, signs or blanks in a size, a size of more than 15 digits, control characters in an extension.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from hmsgw.wire.headers import BAD_VALUE, TOKEN, Field
+
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_MAX_SIZE_LINE = 4096
+
+#: Trailers that would change what the head has said (RFC 9110 section 6.5.1).
+_NOT_IN_TRAILERS = frozenset({
+    b"transfer-encoding", b"content-length", b"host", b"connection", b"content-encoding", b"content-type",
+    b"content-range", b"trailer", b"te", b"upgrade", b"expect", b"authorization", b"proxy-authorization", b"cookie",
+    b"set-cookie", b"cache-control", b"max-forwards", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto",
+    b"x-forwarded-host", b"x-real-ip", b"x-request-id", b"traceparent",
+})  # fmt: skip
+
+
+class BodyFault(Exception):
+    """The body's framing is broken; one sentence."""
+
+
+class BodyReader(Protocol):
+    """Finds the end of one body."""
+
+    trailers: list[Field]
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bool, bytes]:
+        """(pieces, ended, rest). Raises BodyFault. Not to be called again after the end."""
+
+
+class CountedBody:
+    """A body with Content-Length. length: bytes, 1 or more."""
+
+    __slots__ = ("left", "trailers")
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+        self.trailers: list[Field] = []
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bool, bytes]:
+        size = len(data)
+        if size < self.left:
+            self.left -= size
+            return [data], False, b""
+        if size == self.left:
+            self.left = 0
+            return [data], True, b""
+        left, self.left = self.left, 0
+        return [data[:left]], True, data[left:]
+
+
+class EndlessBody:
+    """A response body that ends with its connection (RFC 9112 section 6.3, rule 8)."""
+
+    __slots__ = ("trailers",)
+
+    def __init__(self) -> None:
+        self.trailers: list[Field] = []
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bool, bytes]:
+        return [data], False, b""
+
+
+class ChunkedBody:
+    """A chunked body. max_trailer_bytes bounds the trailer section."""
+
+    __slots__ = ("_held", "_left", "_max_trailer_bytes", "trailers")
+
+    def __init__(self, max_trailer_bytes: int) -> None:
+        self._held = b""
+        self._left = _AT_SIZE
+        self._max_trailer_bytes = max_trailer_bytes
+        self.trailers: list[Field] = []
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bool, bytes]:
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        pieces: list[bytes] = []
+        at = 0
+        end = len(data)
+        left = self._left
+        while at < end:
+            if left > 0:
+                take = min(left, end - at)
+                pieces.append(data[at : at + take] if take != end else data)
+                at += take
+                left -= take
+                if left == 0:
+                    left = _AT_DATA_END
+            elif left == _AT_DATA_END:
+                if end - at < 2:
+                    if data[at] != 0x0D:
+                        raise BodyFault("A chunk is longer than its size says.")
+                    break
+                if data[at : at + 2] != b"\r\n":
+                    raise BodyFault("A chunk is longer than its size says.")
+                at += 2
+                left = _AT_SIZE
+            elif left == _AT_SIZE:
+                line_end = data.find(b"\n", at, at + _MAX_SIZE_LINE)
+                if line_end < 0:
+                    if end - at >= _MAX_SIZE_LINE:
+                        raise BodyFault("A chunk size line is too long.")
+                    break
+                match = _SIZE.fullmatch(data, at, line_end - 1)
+                if match is None or data[line_end - 1] != 0x0D:
+                    raise BodyFault("A chunk size is not a hexadecimal number.")
+                at = line_end + 1
+                left = int(match.group(1), 16) or _AT_TRAILERS
+            else:
+                done = self._read_trailers(data, at)
+                if done < 0:
+                    break
+                self._left = left
+                return pieces, True, data[done:]
+        self._left = left
+        self._held = data[at:] if at < end else b""
+        return pieces, False, b""
+
+    def _read_trailers(self, data: bytes, at: int) -> int:
+        """The index after the trailer section, or -1 when it is not whole yet."""
+        if data[at : at + 2] == b"\r\n":
+            return at + 2
+        end = data.find(b"\r\n\r\n", at)
+        if (end if end >= 0 else len(data)) - at > self._max_trailer_bytes:
+            raise BodyFault("The trailers are too large.")
+        if end < 0:
+            return -1
+        for line in data[at:end].split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            value = value.strip(b" \t")
+            if not colon or TOKEN.fullmatch(name) is None or BAD_VALUE.search(value) is not None:
+                raise BodyFault("A trailer is not a header field.")
+            lower = name.lower()
+            if lower not in _NOT_IN_TRAILERS and b"_" not in lower:
+                self.trailers.append((lower, name, value))
+        return end + 4
+
+
+_AT_SIZE, _AT_DATA_END, _AT_TRAILERS = 0, -1, -2
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk (RFC 9112 section 7.1). data: at least one byte."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: list[Field]) -> bytes:
+    """The end of a chunked body."""
+    if not trailers:
+        return LAST_CHUNK
+    return b"0\r\n" + b"".join([b"%b: %b\r\n" % (name, value) for _, name, value in trailers]) + b"\r\n"

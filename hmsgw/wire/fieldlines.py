@@ -1,0 +1,66 @@
+"""Field lines, checked once: the memory of header lines that have been seen before (RFC 9112 section 5).
+
+Knows: the grammar of one field line. Refuses to know: which fields matter to a message.
+Strategy: nearly every header line of nearly every request has come before, byte for byte (Host, User-Agent, Accept,
+Content-Type, a client's token). A line is validated by one regular expression when it is new; after that it is one
+dictionary look-up in C, a fifth of the cost of parsing it again. The memory has two generations of bounded size, so
+that a flood of new lines costs the old ones nothing but a second look-up.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hmsgw.wire.headers import Field
+
+# A token, a colon, a value without control characters but HTAB. No obs-fold: a line never begins with white space.
+_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_MAX_LINES = 2048
+_MAX_LINE_BYTES = 1024
+
+
+class BadLine(Exception):
+    """A line is not a header field; one sentence."""
+
+
+class FieldLines(dict[bytes, Field]):
+    """`lines[line]` is the line's field: (lower-case name, name, value). Raises BadLine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._older: dict[bytes, Field] = {}
+
+    def __missing__(self, line: bytes) -> Field:
+        field = self._older.get(line)
+        if field is None:
+            field = parse_line(line)
+        if len(line) <= _MAX_LINE_BYTES:
+            if len(self) >= _MAX_LINES:
+                self._older = dict(self)
+                self.clear()
+            self[line] = field
+        return field
+
+
+def parse_line(line: bytes) -> Field:
+    """The field of one line without its CR LF. Raises BadLine."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise BadLine(_what_is_wrong(line))
+    name, value = match.groups()
+    return (name.lower(), name, value.rstrip(b" \t"))
+
+
+def _what_is_wrong(line: bytes) -> str:
+    if line[:1] in (b" ", b"\t"):
+        return "A header field is folded over several lines."
+    if b"\n" in line or b"\r" in line:
+        return "A header line holds a bare CR or LF."
+    name, colon, _ = line.partition(b":")
+    if not colon:
+        return "A header line has no colon."
+    if name.rstrip(b" \t") != name:
+        return "A header field has white space before its colon."
+    if not name or re.fullmatch(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name) is None:
+        return "A header field's name is not a token."
+    return "A header field's value holds a control character."

@@ -1,0 +1,100 @@
+"""The start of a message, whatever wire it came by.
+
+Knows: the parts of a request head and of a response head, and how a body is framed. Refuses to know: bytes on a wire.
+Strategy: slotted records made once by a codec; lists of fields are handed on, not copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hmsgw.wire.headers import Field, Headers
+
+
+#: Belong to one hop (RFC 9110 section 7.6.1), or offer what this hop does not do (Upgrade, HTTP2-Settings).
+HOP_BY_HOP = frozenset({
+    b"connection", b"proxy-connection", b"keep-alive", b"te", b"transfer-encoding", b"upgrade", b"trailer",
+    b"http2-settings", b"proxy-authenticate", b"proxy-authorization",
+})  # fmt: skip
+#: A codec writes these itself.
+FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host"})
+_NOT_SENDABLE = HOP_BY_HOP | FRAMING
+
+
+def sendable_fields(fields: Iterable[Field]) -> list[Field]:
+    """Fields that plugins have had in their hands, without those that would change how the message is framed."""
+    return [field for field in fields if field[0] not in _NOT_SENDABLE]
+
+
+class RequestHead:
+    """method: bytes. target: origin-form bytes, or `*`. authority: Host or :authority, lower-cased, b"" when none.
+    fields: without Host, never written. length: bytes of the body, 0 for none, None when chunked. has_length:
+    Content-Length was there. strip: some field must not be forwarded as it is. close: the client ends the connection
+    after this message. expect_continue: it waits for 100. te_trailers: it takes trailers. connection: lower-case names
+    that `Connection` nominates. What most requests do not have is a default of the class, not a store for each.
+
+    A client sends nearly the same head again and again. So a connection keeps the record and only sets method and
+    target anew; what was found out about the fields stays with them (`forwardable`, `encoded`).
+    """
+
+    method: bytes
+    target: bytes
+    fields: tuple[Field, ...]
+    authority: bytes = b""
+    protocol: str = "http/1.1"
+    length: int | None = 0
+    has_length: bool = False
+    chunked: bool = False
+    close: bool = False
+    strip: bool = False
+    expect_continue: bool = False
+    te_trailers: bool = False
+    connection: frozenset[bytes] = frozenset()
+    forwardable: tuple[Field, ...] | None = None
+    """The fields that may go on (`proxy.forwarding`), once asked for."""
+    encoded: bytes | None = None
+    """Those as HTTP/1.1 field lines, once asked for."""
+
+
+def unreadable_request() -> RequestHead:
+    """What stands for a request whose head could not be read: the log and the metrics need a method and a path."""
+    head = RequestHead()
+    head.method, head.target, head.fields, head.close = b"-", b"/", (), True
+    return head
+
+
+class ResponseHead:
+    """A response's head on its way to the client; `resp` of response steps. fields may be written until it is sent.
+
+    length: bytes of the body, None when chunked or ended by the close. body: False when none follows whatever the
+    fields say (HEAD, 204, 304). dated: it has a Date field. framed: its Content-Length field is among the
+    fields. edited: plugins have had the headers in their hands. close: the connection it came by can't be kept.
+    """
+
+    chunked: bool = False
+    close: bool = False
+    body: bool = True
+    dated: bool = False
+    framed: bool = False
+    edited: bool = False
+    _headers: Headers | None = None
+
+    def __init__(self, status: int, fields: list[Field], length: int | None) -> None:
+        self.status = status
+        self.fields = fields
+        self.length = length
+
+    def settle(self) -> None:
+        """After response steps that had the headers: drop what they may not have changed, see what is there."""
+        self.fields = sendable_fields(self.fields)
+        self.framed = False
+        self.edited = False
+        self.dated = any(field[0] == b"date" for field in self.fields)
+
+    @property
+    def headers(self) -> Headers:
+        """The fields as plugins see them."""
+        if self._headers is None or self._headers.fields is not self.fields:
+            self._headers = Headers(self.fields)
+        self.edited = True
+        return self._headers

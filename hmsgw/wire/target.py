@@ -1,0 +1,68 @@
+"""Request targets: one spelling for every path, before anything decides by it (RFC 3986 section 6.2.2).
+
+Knows: percent-escapes, dot segments, empty segments. Refuses to know: routes. Strategy: what needs no change is seen
+with a few substring searches; only then is a path rebuilt, segment by segment. What is matched is what is forwarded.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hmsgw.reasons import BAD_PATH
+from hmsgw.wire.faults import EdgeFault
+
+_ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_BAD_BYTES = re.compile(rb"[\x00-\x20\x7f-\xff]")
+
+
+def normalise_path(path: bytes) -> bytes:
+    """The one spelling of `path`: it starts with `/`, has no empty or dot segment and no needless escape.
+
+    path: visible ASCII only, as a codec lets it through (`checked_path` for any other). Raises EdgeFault bad-path for an encoded slash, a backslash or a control character in either form, an escape that
+    is none, and a path that climbs above the root.
+    """
+    if b"%" in path:
+        path = _ESCAPE.sub(_one_escape, path)
+    if b"\\" in path:
+        raise EdgeFault("The path holds a backslash.", BAD_PATH)
+    if b"//" in path or b"/." in path:
+        return _without_dots(path)
+    return path
+
+
+def checked_path(path: bytes) -> bytes:
+    """`normalise_path` for a path that no codec has looked at."""
+    if path[:1] != b"/" or _BAD_BYTES.search(path) is not None:
+        raise EdgeFault("The path has no slash in front, or holds a byte that must be percent-encoded.", BAD_PATH)
+    return normalise_path(path)
+
+
+def _one_escape(match: re.Match[bytes]) -> bytes:
+    digits = match.group(1)
+    try:
+        if len(digits) != 2 or not digits.isalnum():
+            raise ValueError
+        code = int(digits, 16)
+    except ValueError:
+        raise EdgeFault("A `%` in the path is not followed by two hexadecimal digits.", BAD_PATH) from None
+    if code == 0x2F:
+        raise EdgeFault("The path holds an encoded slash.", BAD_PATH)
+    if code < 0x20 or code == 0x7F or code == 0x5C:
+        raise EdgeFault("The path holds an encoded backslash or control character.", BAD_PATH)
+    return bytes((code,)) if code in _UNRESERVED else b"%" + digits.upper()
+
+
+def _without_dots(path: bytes) -> bytes:
+    segments = path.split(b"/")
+    last = segments[-1]
+    kept: list[bytes] = []
+    for segment in segments:
+        if segment == b"..":
+            if not kept:
+                raise EdgeFault("The path climbs above the root.", BAD_PATH)
+            kept.pop()
+        elif segment not in (b"", b"."):
+            kept.append(segment)
+    tail = b"/" if kept and last in (b"", b".", b"..") else b""
+    return b"/" + b"/".join(kept) + tail

@@ -1,0 +1,106 @@
+"""Promises of `hmsgw.wire.bodies`."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, EndlessBody, chunk, last_chunk
+from hmsgw.wire.headers import Field
+
+
+def read_all(reader: BodyReader, pieces: list[bytes]) -> tuple[bytes, bool, bytes]:
+    body, rest, ended = b"", b"", False
+    for piece in pieces:
+        if ended:
+            rest += piece
+            continue
+        parts, ended, over = reader.feed(piece)
+        body += b"".join(parts)
+        rest += over
+    return body, ended, rest
+
+
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({c % (len(data) + 1) for c in cuts})
+    edges = [0, *places, len(data)]
+    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a != b]
+
+
+class CountedTests(SynchronousTestCase):
+    @given(st.binary(min_size=1, max_size=50), st.binary(max_size=20), st.lists(st.integers(0, 100)))
+    @settings(deadline=None)
+    def test_any_split(self, body: bytes, more: bytes, cuts: list[int]) -> None:
+        """Body and rest come out the same however the bytes are cut."""
+        self.assertEqual(read_all(CountedBody(len(body)), cut(body + more, cuts)), (body, True, more))
+
+
+class EndlessTests(SynchronousTestCase):
+    def test_never_ends(self) -> None:
+        """Only the connection's end is its end."""
+        self.assertEqual(EndlessBody().feed(b"x"), ([b"x"], False, b""))
+
+
+class ChunkedTests(SynchronousTestCase):
+    @given(st.lists(st.binary(min_size=1, max_size=30), max_size=5), st.binary(max_size=20), st.lists(st.integers(0, 300)))
+    @settings(deadline=None)
+    def test_any_split(self, chunks: list[bytes], more: bytes, cuts: list[int]) -> None:
+        """Body, trailers and rest come out the same however the bytes are cut."""
+        trailers: list[Field] = [(b"x-sum", b"X-Sum", b"1")]
+        raw = b"".join(chunk(c) for c in chunks) + last_chunk(trailers) + more
+        reader = ChunkedBody(1024)
+        self.assertEqual(read_all(reader, cut(raw, cuts)), (b"".join(chunks), True, more))
+        self.assertEqual(reader.trailers, trailers)
+
+    def test_broken(self) -> None:
+        """Sizes that are no plain hexadecimal number, wrong ends and bare LF are refused."""
+        for raw in (
+            b"\r\n", b"x\r\n", b"-1\r\n", b"+1\r\na\r\n", b"0x1\r\na\r\n", b" 1\r\na\r\n", b"1 \r\na\r\n", b"1\na\r\n",
+            b"1\r\nab\r\n", b"1\r\na\n", b"1\r\naX\r", b"1_0\r\n", b"1\r\r\n", b"1;a\x00\r\na\r\n", b"1;a\rb\r\n",
+            b"1000000000000000\r\n", b"1;" + b"a" * 5000, b"0\r\nx\r\n\r\n", b"0\r\nx y: z\r\n\r\n", b"0\r\na: \x01\r\n\r\n",
+            b"0\r\n a: b\r\n\r\n", b"0\r\na: b\nc: d\r\n\r\n",
+        ):  # fmt: skip
+            with self.assertRaises(BodyFault, msg=str(raw)):
+                ChunkedBody(1024).feed(raw)
+
+    def test_extensions_are_passed_over(self) -> None:
+        """A chunk extension says nothing to a gateway."""
+        self.assertEqual(ChunkedBody(1024).feed(b'2;a="b"\r\nhi\r\n0\r\n\r\nX'), ([b"hi"], True, b"X"))
+
+    def test_trailers_are_bounded(self) -> None:
+        """Endless trailers are refused before they are gathered."""
+        reader = ChunkedBody(64)
+        reader.feed(b"0\r\n")
+        with self.assertRaises(BodyFault):
+            reader.feed(b"a: " + b"b" * 100)
+
+    def test_trailers_cannot_reframe(self) -> None:
+        """Trailers that would change what the head said are dropped (RFC 9110 section 6.5.1)."""
+        reader = ChunkedBody(1024)
+        reader.feed(b"0\r\nContent-Length: 5\r\nX-Ok: 1\r\nAuthorization: x\r\nX_Y: 1\r\n\r\n")
+        self.assertEqual(reader.trailers, [(b"x-ok", b"X-Ok", b"1")])
+
+    def test_many_small_chunks(self) -> None:
+        """A hundred thousand one-byte chunks in one read come out whole (work is linear in the bytes)."""
+        raw = chunk(b"a") * 100_000 + last_chunk([])
+        pieces, ended, _ = ChunkedBody(1024).feed(raw)
+        self.assertEqual((len(pieces), ended), (100_000, True))
+
+    @given(st.binary(max_size=64), st.lists(st.integers(0, 64)))
+    @settings(max_examples=300, deadline=None)
+    def test_split_never_changes_the_verdict(self, raw: bytes, cuts: list[int]) -> None:
+        """Garbage is refused or taken alike, whole or cut."""
+
+        def verdict(pieces: list[bytes]) -> object:
+            try:
+                return read_all(ChunkedBody(1024), pieces)
+            except BodyFault:
+                return "fault"
+
+        whole = verdict([raw])
+        parts = verdict(cut(raw, cuts))
+        if whole == "fault" or parts == "fault":
+            self.assertEqual(whole, parts)
+        else:
+            self.assertEqual(whole, parts)
