@@ -9,33 +9,21 @@ A `Where` travels with what can be at fault later (a plugin's options, a route's
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from hmsgw.config.kinds import (
     Address, Choice, Cidr, Count, Duration, FieldName, FilePath, HostPattern, Later, Off, Percent, PlainDict, Port,
     RoutePath, Secret, Size, Text, Url, Word,
 )  # fmt: skip
-
-
-class Where(NamedTuple):
-    """A place in a configuration file. line and column count from 1; 0 means the file as a whole."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
-
-
-NOWHERE = Where("(built in)", 0, 0)
+from hmsgw.config.places import NOWHERE as NOWHERE
+from hmsgw.config.places import Where as Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """A server certificate: PEM chain and PEM key, as bundle names (see `hmsgw.config.bundle`)."""
 
-    certificate: Annotated[str, FilePath()]
+    certificate: Annotated[str, FilePath(governed=False)]
     key: Annotated[str, FilePath(secret=True)]
 
 
@@ -70,7 +58,7 @@ class Admin:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     access: Annotated[str, Text()] = "stdout"
-    """`stdout` or a path, relative to the file."""
+    """`stdout` or a path; never relative after parsing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +69,8 @@ class Registry:
     token: Annotated[str | None, Secret()] = None
     """Consul ACL token, sent as X-Consul-Token."""
     path: Annotated[str | None, FilePath(bundled=False)] = None
-    """kind `file`: {name: [http://host:port, ...]}, watched. Not part of the bundle: it changes on its own."""
+    """kind `file`: {name: [http://host:port, ...]}, watched. Not part of the bundle: it changes on its own.
+    Never relative after parsing."""
     allow_networks: Annotated[tuple[str, ...], Cidr()] = ()
     """Empty: every address but link-local, metadata, multicast and the gateway's own listeners."""
     where: Where = NOWHERE
@@ -125,7 +114,7 @@ class UpstreamTls:
     """None: the host's own trust store. Verification cannot be switched off."""
     name: Annotated[str | None, Text()] = None
     """The name the certificate must carry, and SNI; None: the endpoint's host."""
-    certificate: Annotated[str | None, FilePath()] = None
+    certificate: Annotated[str | None, FilePath(governed=False)] = None
     key: Annotated[str | None, FilePath(secret=True)] = None
 
 
@@ -192,7 +181,7 @@ class Route:
     methods: Annotated[tuple[str, ...], FieldName(upper=True)] = ()
     """Empty: any method."""
     hosts: Annotated[tuple[str, ...], HostPattern()] = ()
-    headers: Annotated[dict[str, str], FieldName()] = field(default_factory=dict)
+    headers: Annotated[dict[str, str], FieldName(lower=True)] = field(default_factory=dict)
     """Lower-case field name -> exact value."""
     strip_prefix: Annotated[str | None, Text()] = None
     rewrite: Annotated[str | None, Text()] = None

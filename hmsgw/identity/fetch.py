@@ -8,9 +8,7 @@ verified, the body counted as it streams in, and the connection cut when it is t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
@@ -31,9 +29,10 @@ class NotFetched(Exception):
 
 def fetcher(reactor: Any, policy: IPolicyForHTTPS | None = None) -> Fetcher:
     """The usual one. policy: which certificates are trusted; None: the host's own trust store."""
-    pool = HTTPConnectionPool(reactor, persistent=False)
-    trust = policy or BrowserLikePolicyForHTTPS()
-    return Fetcher(reactor, Agent(reactor, trust, connectTimeout=_CONNECT_S, pool=pool))
+    pool = HTTPConnectionPool(reactor, persistent=False)  # type: ignore[no-untyped-call]
+    trust = policy or BrowserLikePolicyForHTTPS()  # type: ignore[no-untyped-call]
+    agent = Agent(reactor, trust, connectTimeout=_CONNECT_S, pool=pool)  # type: ignore[no-untyped-call]
+    return Fetcher(reactor, agent)
 
 
 class Fetcher:
@@ -41,7 +40,7 @@ class Fetcher:
 
     def __init__(self, clock: IReactorTime, agent: IAgent) -> None:
         self._clock = clock
-        self._http = HTTPClient(_Plain(agent))
+        self._http: Any = HTTPClient(_Plain(agent))
 
     def __call__(self, url: str, max_bytes: int, timeout_s: float) -> Deferred[tuple[bytes, Mapping[str, str]]]:
         fetched = Deferred.fromCoroutine(self._fetch(url, max_bytes))
@@ -94,7 +93,7 @@ class _Body(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.whole.called:
             return
-        if reason.check(ResponseDone):
+        if isinstance(reason.value, ResponseDone):
             self.whole.callback(b"".join(self._pieces))
         else:
             self.whole.errback(NotFetched("the connection broke before the end"))
@@ -122,21 +121,9 @@ class _Plain:
     def _checked(self, response: IResponse) -> IResponse:
         coded = response.headers.getRawHeaders(b"Content-Encoding", [])
         if any(value.strip().lower() not in (b"", b"identity") for value in coded):
-            response.deliverBody(_Body(0))
+            response.deliverBody(_Body(0))  # type: ignore[no-untyped-call]
             raise NotFetched("it sends a compressed body, which was not asked for")
         return response
-
-
-def is_private_enough(url: str) -> bool:
-    """Whether nobody on the network can change what `url` answers: https, or http to this host itself."""
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return True
-    host = parts.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _too_late(_: object, timeout_s: float) -> NoReturn:

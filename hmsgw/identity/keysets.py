@@ -127,7 +127,7 @@ class KeySet:
         try:
             fetched = self._fetch(self.url, MAX_BYTES, FETCH_S)
         except Exception:
-            self._failed(Failure())
+            self._failed(Failure())  # type: ignore[no-untyped-call]
             self._ended(None)
             return
         fetched.addTimeout(FETCH_S, self._clock)
@@ -153,7 +153,7 @@ class KeySet:
     def _failed(self, failure: Failure) -> None:
         if self._stopped:
             return
-        self.fault = failure.getErrorMessage() or failure.type.__name__
+        self.fault = failure.getErrorMessage() or type(failure.value).__name__
         pause_s = min(_BACK_OFF_S[0] * 2.0 ** min(self._failures, 10), _BACK_OFF_S[1])
         self._failures += 1
         _log.warn(

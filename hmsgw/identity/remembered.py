@@ -1,8 +1,8 @@
 """Tokens that were verified before: a bounded memory from the bytes of a token to what it said.
 
 Knows: how many tokens, of how many bytes together, and which is forgotten first (the oldest). Refuses to know: what
-makes a token good. Strategy: a dict and a queue. Only successes are kept, so that a flood of bad tokens costs no memory,
-and an entry is good until its token expires or the keys change.
+makes a token good. Strategy: a dict and a queue. Only successes are kept, so that a flood of bad tokens costs no
+memory, and an entry is good until its token expires or the keys change.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where a set-up's keys come from: exactly one of a key set, a public key and a secret.
 
 Knows: what a configuration may say, what the environment may add to one that is not signed, and the development key.
-Refuses to know: requests and tokens. Strategy: `choose` settles the question while the configuration is checked, so that
-a set-up without a key never loads, and keys that are in files are read and judged then.
+Refuses to know: requests and tokens. Strategy: `choose` settles the question while the configuration is checked, so
+that a set-up without a key never loads, and keys that are in files are read and judged then.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hmsgw.identity.fetch import is_private_enough
 from hmsgw.identity.keys import ASYMMETRIC, SYMMETRIC, BadKey, Keys, from_key_set, from_pem, from_secret
+from hmsgw.identity.urls import is_private_enough, names_a_host
 
 ENVIRONMENT = {
     "jwks": "HMSGW_JWT_JWKS_URL",
@@ -80,6 +80,8 @@ def local_keys(source: Source, read: Callable[[str], bytes], algorithms: Iterabl
         kind = "a secret" if source.option == "secret" else "a public key"
         raise BadSource(f"{misfit[0]} is not an algorithm for {kind}, which {source.name} is", "algorithms")
     if source.remote:
+        if not names_a_host(source.value):
+            raise BadSource(f"{source.name}: this is not the URL of a key set, such as https://HOST/jwks.json", "jwks")
         if signed and not is_private_enough(source.value):
             raise BadSource("a key set has to be fetched by https; over http anybody on the way can change it", "jwks")
         return None

@@ -13,7 +13,7 @@ from array import array
 
 from hmsgw.limits.windows import Decision, State
 
-FIXED_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
+FIXED_S = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 7 * 86400.0}
 """Length in seconds of each period but `month`, whose length varies."""
 
 PERIODS = (*FIXED_S, "month")
@@ -28,7 +28,7 @@ def window(period: str, wall: float) -> tuple[int, int]:
         year, month = time.gmtime(wall)[:2]
         following = (year + month // 12, month % 12 + 1)
         return calendar.timegm((year, month, 1, 0, 0, 0)), calendar.timegm((*following, 1, 0, 0, 0))
-    length = FIXED_S[period]
+    length = int(FIXED_S[period])
     offset = _FIRST_MONDAY if period == "week" else 0
     begin = int((wall - offset) // length) * length + offset
     return begin, begin + length

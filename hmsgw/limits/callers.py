@@ -2,8 +2,8 @@
 
 Knows: the words `ip`, `user`, `key`, `route` and `all`, and what each reads of a request. Refuses to know: how a user
 was recognised, and what is counted. Strategy: each word becomes one function, made when the plugin is built. Different
-kinds of callers give values of different types or shapes, so that they can't share a counter by coincidence; and a value
-that a client may make as long as it likes is kept as a digest.
+kinds of callers give values of different types or shapes, so that they can't share a counter by coincidence; and a
+value that a client may make as long as it likes is kept as a digest.
 """
 
 from __future__ import annotations

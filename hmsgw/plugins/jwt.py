@@ -44,7 +44,7 @@ class Settings:
     """Shared with the issuer, at least 32 bytes."""
     algorithms: Annotated[tuple[str, ...], Choice(*ASYMMETRIC, *SYMMETRIC)] = ()
     """Empty: HS256 with a secret, else every one that fits the key."""
-    leeway: Annotated[float, Duration()] = 30.0
+    leeway: Annotated[float, Duration(zero=True)] = 30.0
     require_exp: bool = True
     scopes: Annotated[tuple[str, ...], Text()] = ()
     """All of them have to be in the token's `scope` or `scp`."""
@@ -105,16 +105,15 @@ class Jwt:
                 value = found
         if self._ours:
             ours = self._ours
-            fields[:] = [field for field in fields if field[0] not in ours]
+            req.fields = [field for field in fields if field[0] not in ours]
         if value is None:
             raise self._no_token()
         known = self._known.get(value)
-        if known is not None and not repeated and self._memory.version == self._holder.version:
-            if self._wall() < known.ends:
-                _accept(req, known)
-                return None
         if repeated:
             raise self._bad_token("there are two Authorization fields")
+        if known is not None and self._memory.version == self._holder.version and self._wall() < known.ends:
+            _accept(req, known)
+            return None
         return self._judge(req, value)
 
     def explain(self, req: Request) -> str:
@@ -268,7 +267,7 @@ def _accept(req: Request, verified: Verified) -> None:
     req.claims = claims
     req.user = verified.user
     if verified.fields:
-        req.fields.extend(verified.fields)
+        req.fields = [*req.fields, *verified.fields]
 
 
 def _copy(value: Any) -> Any:

@@ -13,7 +13,7 @@ from hmsgw.chain.tools import Tools, UseInfo
 from hmsgw.config.kinds import Choice, Count, Later
 from hmsgw.limits.calendar import FIXED_S, PERIODS
 from hmsgw.limits.callers import WORDS
-from hmsgw.plugins.rate import Turnstile, identity_of, policy_name
+from hmsgw.plugins.rate import Turnstile, identity_of, policy_name, require_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,11 @@ class Settings:
     store: Annotated[str, Choice("local", later=("redis",))] = "local"
     sync: Annotated[str, Later("exact", Choice("exact", "leased"))] = "exact"
     mode: Annotated[str, Choice("enforce", "shadow")] = "enforce"
+
+
+def verify(settings: Settings, *_: object) -> None:
+    """Raises OptionError when callers can't be told apart."""
+    require_key(settings.key)
 
 
 def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:

@@ -105,9 +105,10 @@ class Turnstile:
 
 
 def verify(settings: Settings, *_: object) -> None:
-    """Raises OptionError for a window too short to be counted."""
+    """Raises OptionError for a window too short to be counted, and for callers that can't be told apart."""
     if settings.per < SHORTEST_S:
         raise OptionError("a window shorter than 10ms can't be counted; name a longer one", "per")
+    require_key(settings.key)
 
 
 def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:
@@ -129,6 +130,12 @@ def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:
         label=use.name,
         count_decision=tools.count_decision,
     )
+
+
+def require_key(words: tuple[str, ...]) -> None:
+    """Raises OptionError for an empty list: `all` is how one says that everybody shares one counter."""
+    if not words:
+        raise OptionError("say whose requests are counted together: ip, user, key, route or all", "key")
 
 
 def identity_of(use: UseInfo, scope: str) -> str:

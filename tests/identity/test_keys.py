@@ -7,7 +7,15 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.identity.keys import (
-    ASYMMETRIC, EC_ALGORITHMS, RSA_ALGORITHMS, BadKey, Key, Keys, from_key_set, from_pem, from_secret,
+    ASYMMETRIC,
+    EC_ALGORITHMS,
+    RSA_ALGORITHMS,
+    BadKey,
+    Key,
+    Keys,
+    from_key_set,
+    from_pem,
+    from_secret,
 )  # fmt: skip
 from tests.identity.minting import ec_key, ed_key, jwk, key_set, pem, rsa_key, sign
 

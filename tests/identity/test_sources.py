@@ -68,6 +68,7 @@ class LocalKeysTests(SynchronousTestCase):
         self.assertEqual(self.refused("can't be read", Source("public_key", "none.pem", "")), "public_key")
         self.assertEqual(self.refused("not a public key", Source("public_key", "set.json", "")), "public_key")
         self.assertEqual(self.refused("not a JWK set", Source("jwks", "rsa.pem", "")), "jwks")
+        self.assertEqual(self.refused("not the URL", Source("jwks", "https://", "")), "jwks")
         self.assertEqual(self.refused("31 bytes", Source("secret", "s" * 31, "")), "secret")
 
     def test_algorithms_fit(self) -> None:

@@ -96,7 +96,7 @@ class ForgettingTests(SynchronousTestCase):
         """A caller that is known to be over its limit stays known over any number of generations."""
         limit = Counters().sliding("a", 3, 10.0)
         admitted = [index for index in range(1000) if limit.hit("x", index / 10).allowed]
-        for begin in range(0, 900):
+        for begin in range(900):
             self.assertLessEqual(sum(begin <= at < begin + 100 for at in admitted), 3)
 
     def test_a_caller_is_small(self) -> None:

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.limits.tables import CalendarTable, RollingTable, Room
 
 
-def state(number: float) -> "array[float]":
+def state(number: float) -> array[float]:
     return array("d", (number,))
 
 

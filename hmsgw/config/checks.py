@@ -1,0 +1,109 @@
+"""What is wrong between keys that are each right: the checks of one section, and of sections against each other.
+
+Knows: pairs that belong together, names and ports that are taken twice, what this version can serve. Refuses to know:
+routes (`hmsgw.config.routes`) and the form of values. Strategy: one function a class of the model, called with the
+finished value and its place; it tells faults and returns the value to take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+from os.path import join, normpath
+
+from hmsgw.config.model import Config, Listener, ListenerTls, Log, Registry, Route, Service, UpstreamTls
+from hmsgw.config.places import Where
+from hmsgw.config.routes import checked_route, tell_twins
+from hmsgw.config.shapes import At, Check
+
+
+def _listener(listener: Listener, at: At) -> Listener:
+    if not listener.protocols:
+        at.fault("protocols", "name at least http/1.1")
+    elif listener.protocols == ("h2",):
+        at.fault("protocols", "h2 alone is not in this version; write [h2, http/1.1], which is served as http/1.1")
+    return listener
+
+
+def _log(log: Log, at: At) -> Log:
+    if not log.access:
+        at.fault("access", "write `stdout` or the path of a file")
+    return log if log.access == "stdout" else replace(log, access=normpath(join(at.root_dir, log.access)))
+
+
+def _registry(registry: Registry, at: At) -> Registry:
+    if registry.kind == "file" and registry.path is None:
+        at.fault("path", "`path` is missing: a registry of kind file is read from one")
+    for key, kind, given in (
+        ("path", "file", registry.path is not None),
+        ("url", "consul", registry.url is not None),
+        ("token", "consul", registry.token is not None),
+    ):
+        if given and registry.kind != kind:
+            at.fault(key, f"this belongs to `kind: {kind}`, and the kind is {registry.kind}; leave it out")
+    return registry
+
+
+def _service(service: Service, at: At) -> Service:
+    for n, url in enumerate(service.endpoints):
+        if url in service.endpoints[:n]:
+            at.fault("endpoints", f"{url} stands here twice")
+            break
+    return service
+
+
+def _upstream_tls(tls: UpstreamTls, at: At) -> UpstreamTls:
+    if (tls.certificate is None) != (tls.key is None):
+        given, other = ("certificate", "key") if tls.key is None else ("key", "certificate")
+        at.fault(given, f"`{other}` is missing: a certificate and its key go together")
+    return tls
+
+
+def _config(config: Config, at: At) -> Config:
+    if not config.listeners and at.place("listeners") != at.where and not at.is_faulty("listeners"):
+        at.fault("listeners", "name a listener, or leave `listeners` out for the one on --port")
+    names: dict[str, Where] = {}
+    for listener in config.listeners:
+        first = names.setdefault(listener.name, listener.where)
+        if first is not listener.where:
+            at.fault_at(listener.where, "listeners", f"there is a listener called `{listener.name}` in line {first.line}")
+    _tell_clashes(config, at)
+    tell_twins(config.routes, at)
+    return config
+
+
+def _tell_clashes(config: Config, at: At) -> None:
+    """Two sockets on one port, as far as the addresses overlap."""
+    taken: dict[int, list[tuple[str, Where, str]]] = {}
+    doors = [(listener.address, listener.port, listener.where, listener.name) for listener in config.listeners]
+    if config.listeners:
+        doors.append((config.admin.address, config.admin.port, at.place("admin"), "admin"))
+    for address, port, where, name in doors:
+        for other, there, other_name in taken.get(port, ()):
+            if port and _overlap(address, other):
+                line = f" in line {there.line}" if there != at.where else ""
+                if name == "admin" and where == at.where:
+                    at.fault_at(there, "listeners", f"port {port} of {other} is the admin port; give `admin` another one")
+                else:
+                    at.fault_at(where, name, f"port {port} of {address} is taken by `{other_name}`{line}")
+                break
+        taken.setdefault(port, []).append((address, where, name))
+
+
+def _overlap(one: str, other: str) -> bool:
+    a, b = ip_address(one), ip_address(other)
+    if a == b or str(a) == "::" or str(b) == "::":
+        return True
+    return a.version == b.version and (a.is_unspecified or b.is_unspecified)
+
+
+CHECKS: Mapping[type, Check] = {
+    Config: _config,
+    Listener: _listener,
+    Log: _log,
+    Registry: _registry,
+    Route: checked_route,
+    Service: _service,
+    UpstreamTls: _upstream_tls,
+}

@@ -1,0 +1,51 @@
+"""One place that serves a service: scheme, host and port.
+
+Knows: how `http://10.0.5.9:8080` is written and read. Refuses to know: who uses it, and whether it lives.
+Strategy: everything that could make two readers disagree (user names, paths, odd hosts) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address
+from typing import NamedTuple
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/?")
+_NAME = re.compile(r"(?=.{1,253}\.?\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?)+")
+
+
+class Endpoint(NamedTuple):
+    """scheme: `http` or `https`. host: an IP address without brackets, or a lower-case name. weight: its share."""
+
+    scheme: str
+    host: str
+    port: int
+    weight: int = 1
+
+    @classmethod
+    def parse(cls, url: str) -> Endpoint:
+        """From `http(s)://host[:port]`. Raises ValueError, with a sentence, for anything else."""
+        match = _URL.fullmatch(url)
+        if match is None:
+            raise ValueError("an endpoint is http:// or https://, a host and a port, without a path: http://10.0.5.9:8080")
+        scheme, host = match["scheme"], match["host"].lower()
+        if host.startswith("["):
+            host = str(IPv6Address(host[1:-1]))
+        elif _NAME.fullmatch(host) is None or (host.replace(".", "").isdigit() and not _is_ipv4(host)):
+            raise ValueError(f"{host} is neither a host name nor an IP address")
+        port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[scheme]
+        if not 1 <= port <= 65535:
+            raise ValueError(f"a port is a number from 1 to 65535, not {port}")
+        return cls(scheme, host, port)
+
+    @property
+    def authority(self) -> str:
+        """`host:port` as `Host` carries it: IPv6 in brackets, the scheme's own port left out (RFC 9110 section 4.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def _is_ipv4(host: str) -> bool:
+    parts = host.split(".")
+    return len(parts) == 4 and all(part == str(int(part)) and int(part) <= 255 for part in parts if part) and all(parts)

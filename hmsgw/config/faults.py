@@ -1,0 +1,38 @@
+"""What is wrong with a configuration, and where.
+
+Knows: a fault's form, `FILE:LINE:COLUMN: message`. Refuses to know: what can be wrong. Strategy: whoever reads collects
+faults and goes on; `Refused` carries all of them at once, in the order of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hmsgw.config.places import Where
+
+
+class Fault(NamedTuple):
+    """One fault. message: what happened and what to do next, one line."""
+
+    where: Where
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class Refused(Exception):
+    """A configuration that is not taken. faults: at least one, each once, ordered by file, line and column."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = sorted(set(faults))
+        if not self.faults:
+            raise ValueError("a refusal needs a fault")
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def quoted(text: str) -> str:
+    """`text` as a message shows it: on one line, without control characters, at most 60 characters."""
+    shown = text if len(text) <= 60 else text[:57] + "..."
+    return "`" + "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown) + "`"

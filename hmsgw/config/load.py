@@ -1,0 +1,64 @@
+"""A configuration from its file: bytes into a bundle, text into values, values into the model, all faults at once.
+
+Knows: the order of these steps. Refuses to know: plugins (`hmsgw.chain.prepare` resolves them) and what runs now.
+Strategy: plain blocking code for a thread; the YAML file and every file that it names are read once, into the bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os.path import abspath, basename, dirname
+from typing import NamedTuple
+
+from hmsgw.config import text
+from hmsgw.config.bundle import Bundle
+from hmsgw.config.faults import Fault, Refused
+from hmsgw.config.model import Config
+from hmsgw.config.parse import parse_config
+from hmsgw.config.places import Where
+from hmsgw.config.shapes import NamedFile
+
+
+class Loaded(NamedTuple):
+    """bundle: holds the YAML file under its own name, and the certificates, keys and CAs that it names."""
+
+    config: Config
+    bundle: Bundle
+
+
+def load(path: str, *, environ: Mapping[str, str], state_dir: str) -> Loaded:
+    """Read a configuration. path: as the user gave it, and as faults show it.
+
+    environ: for `${NAME}`. state_dir: is `${STATE_DIRECTORY}`, with and without systemd. Raises Refused.
+    """
+    bundle = Bundle(dirname(abspath(path)), {}, False)
+    try:
+        content = bundle.read(basename(path))
+    except (OSError, ValueError) as error:
+        raise Refused([Fault(Where(path, 1, 1), f"this file can't be read: {_why(error)}")]) from None
+    return _parsed(path, content, bundle, {**environ, "STATE_DIRECTORY": state_dir})
+
+
+def _parsed(path: str, content: bytes, bundle: Bundle, environ: Mapping[str, str]) -> Loaded:
+    faults: list[Fault] = []
+    root = text.read(content, path, environ, faults)
+    if root is None:
+        raise Refused(faults)
+    config, files = parse_config(root, bundle.root_dir, faults)
+    for file in files:
+        _take(file, bundle, faults)
+    if faults:
+        raise Refused(faults)
+    return Loaded(config, bundle)
+
+
+def _take(file: NamedFile, bundle: Bundle, faults: list[Fault]) -> None:
+    try:
+        bundle.read(file.path, governed=file.governed)
+    except (OSError, ValueError) as error:
+        faults.append(Fault(file.where, f"{file.key}: {file.path} can't be read: {_why(error)}"))
+
+
+def _why(error: OSError | ValueError) -> str:
+    """`No such file or directory`, without the number and the path that are in the message already."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

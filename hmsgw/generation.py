@@ -1,0 +1,145 @@
+"""From a file to a generation of the data plane, in two halves.
+
+Knows: which rooms have to agree before a configuration may run (config, chain, TLS), and how a plane is put together
+from them. Refuses to know: when it is done (`service`, `control.reload`). Strategy: `read_candidate` is blocking code
+for a thread and finds every fault; `build_plane` runs on the reactor, is cheap, and changes nothing that runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hmsgw.chain.build import build as build_chains
+from hmsgw.chain.prepare import Prepared, prepare
+from hmsgw.chain.run import Chain
+from hmsgw.chain.tools import Tools
+from hmsgw.config.bundle import Bundle
+from hmsgw.config.load import load
+from hmsgw.config.model import Config, Listener, Route
+from hmsgw.config.snapshot import digest_of
+from hmsgw.deadlines import Deadlines
+from hmsgw.proxy.entry import Entry
+from hmsgw.proxy.forwarding import TrustedProxies
+from hmsgw.proxy.plane import Plane
+from hmsgw.proxy.router import Router
+from hmsgw.transport.tls import ClientTls, ServerTls
+from hmsgw.upstream.cluster import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A configuration that has been read and found sound. path: as given, "" for the built-in empty one.
+
+    listeners: with the built-in one filled in. server_tls: listener name -> None for plain HTTP.
+    upstream_tls: service name -> how to speak TLS to its endpoints.
+    """
+
+    path: str
+    config: Config
+    bundle: Bundle
+    prepared: Prepared
+    digest: str
+    listeners: tuple[Listener, ...]
+    server_tls: dict[str, ServerTls | None]
+    upstream_tls: dict[str, ClientTls]
+
+
+def read_candidate(
+    path: str | None,
+    *,
+    port: int,
+    dev: bool,
+    environ: Mapping[str, str],
+    self_signed: Callable[[], tuple[bytes, bytes]],
+    previous: Prepared | None,
+) -> Candidate:
+    """Read and check everything. Blocking: call it in a thread once the reactor runs.
+
+    self_signed: (certificate, key) in PEM for listeners that name none. Raises config.faults.Refused.
+    """
+    if path is None:
+        config, bundle, digest = Config(), Bundle(os.getcwd(), {}, sealed=True), "none"
+    else:
+        loaded = load(path, environ=environ)
+        config, bundle = loaded.config, loaded.bundle
+        digest = ""
+    prepared = prepare(config, bundle, previous, environ=environ, dev=dev, signed=False)
+    listeners = config.listeners or (Listener(name="public", port=port),)
+    server_tls = {listener.name: _server_tls(listener, bundle, self_signed) for listener in listeners}
+    upstream_tls = {name: _client_tls(config, name, bundle) for name in config.services}
+    return Candidate(
+        path or "", config, bundle, prepared, digest or digest_of(bundle), listeners, server_tls, upstream_tls
+    )
+
+
+def _server_tls(
+    listener: Listener, bundle: Bundle, self_signed: Callable[[], tuple[bytes, bytes]]
+) -> ServerTls | None:
+    tls = listener.tls
+    if tls is None:
+        return None
+    pairs = [(bundle.read(pair.certificate), bundle.read(pair.key)) for pair in tls.certificates]
+    return ServerTls(tuple(pairs) or (self_signed(),), tls.minimum, (b"http/1.1",), where=listener.where)
+
+
+def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:
+    tls = config.services[name].tls
+    return ClientTls(
+        ca=bundle.read(tls.ca) if tls.ca else None,
+        name=tls.name,
+        certificate=bundle.read(tls.certificate) if tls.certificate else None,
+        key=bundle.read(tls.key) if tls.key else None,
+        where=config.services[name].where,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a plane is made from besides its configuration: the things that outlive a reload."""
+
+    deadlines: Deadlines
+    seconds: Callable[[], float]
+    wall: Callable[[], float]
+    cluster: Callable[[str], Cluster]
+    route_stats: Callable[[str, str], Any]
+    service_stats: Callable[[str], Any]
+    finished: Callable[[Any], None]
+    count_retry: Callable[[str], None]
+    tools: Callable[[Candidate, list[Chain]], Tools]
+
+
+def build_plane(candidate: Candidate, parts: Parts, previous: list[Chain]) -> tuple[Plane, list[Chain]]:
+    """The plane and its chains. Raises config.faults.Refused; then nothing has changed."""
+    chains = build_chains(candidate.prepared, parts.tools(candidate, previous))
+    entries = tuple(
+        Entry(
+            prepared.route,
+            chain if chain.uses else None,
+            parts.cluster(prepared.route.service) if prepared.route.service else None,
+            parts.route_stats(prepared.route.name, prepared.route.service or ""),
+            parts.service_stats(prepared.route.service) if prepared.route.service else None,
+        )
+        for prepared, chain in zip(candidate.prepared.routes, chains, strict=True)
+    )
+    unrouted = Entry(Route(path="/", name=""), None, None, parts.route_stats("", ""), None)
+    plane = Plane(
+        router=Router(entries),
+        entries=entries,
+        unrouted=unrouted,
+        limits=candidate.config.limits,
+        trusted={
+            listener.name: TrustedProxies(listener.trusted_proxies)
+            for listener in candidate.listeners
+            if listener.trusted_proxies
+        },
+        deadlines=parts.deadlines,
+        seconds=parts.seconds,
+        wall=parts.wall,
+        finished=parts.finished,
+        count_retry=parts.count_retry,
+        config=candidate.digest.removeprefix("sha256:")[:12],
+    )
+    return plane, chains

@@ -1,0 +1,668 @@
+"""Whole requests, as a trace of what goes over the wires: HTTP/1.1 in, HTTP/1.1 out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.chain.verdict import Verdict
+from hmsgw.config.model import Deadlines, Limits, Retries, Route, Service, Timeouts
+from hmsgw.reasons import FORBIDDEN, PLUGIN_ERROR
+from tests.walks.walk import OK, Walk
+
+
+class Steps:
+    """A chain made of two functions."""
+
+    answers = False
+
+    def __init__(self, run: Any = None, respond: Any = None) -> None:
+        self._run, self._respond = run, respond
+        self.has_response_steps = respond is not None
+        self.uses = (1,)
+
+    def run(self, req: Any) -> Any:
+        return None if self._run is None else self._run(req)
+
+    def respond(self, req: Any, resp: Any) -> Any:
+        return self._respond(req, resp)
+
+
+FORBID = Verdict(403, FORBIDDEN, "forbidden", "Forbidden", "No.", [], None, "p")
+BROKEN = Verdict(500, PLUGIN_ERROR, "plugin-error", "Internal server error", "Failed.", [], None, "p")
+
+
+class PlainTests(SynchronousTestCase):
+    def test_there_and_back(self) -> None:
+        """A request goes up with what the gateway says of it, the answer comes down as it is."""
+        walk = Walk()
+        walk.get(b"/a?b=c", b"X-Case: Kept\r\n")
+        line, fields, rest = walk.upstream_head()
+        self.assertEqual(line, b"GET /a?b=c HTTP/1.1")
+        self.assertEqual(fields[b"host"], [b"api.example"])
+        self.assertEqual(fields[b"x-case"], [b"Kept"])
+        self.assertEqual(fields[b"x-forwarded-for"], [b"192.0.2.7"])
+        self.assertEqual(fields[b"x-forwarded-proto"], [b"http"])
+        self.assertEqual(fields[b"x-forwarded-host"], [b"api.example"])
+        self.assertEqual(fields[b"forwarded"], [b"for=192.0.2.7;host=api.example;proto=http"])
+        self.assertEqual(fields[b"via"], [b"1.1 hmsgw"])
+        self.assertEqual(len(fields[b"x-request-id"][0]), 32)
+        self.assertRegex(fields[b"traceparent"][0], b"^00-[0-9a-f]{32}-[0-9a-f]{16}-01$")
+        self.assertEqual(rest, b"")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: d\r\nX-Up: 1\r\n\r\nok")
+        self.assertEqual(walk.client_sees(), b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: d\r\nX-Up: 1\r\n\r\nok")
+        self.assertEqual(walk.records, [("GET", "/a", 200, "")])
+
+    def test_kept_alive_both_ways(self) -> None:
+        """A second request takes the same connections."""
+        walk = Walk()
+        for _ in range(3):
+            walk.get()
+            walk.upstream_sends(OK)
+        self.assertEqual(len(walk.upstreams), 1)
+        self.assertEqual(walk.client_sees().count(b"HTTP/1.1 200 OK"), 3)
+
+    def test_pipelined_answers_keep_their_order(self) -> None:
+        """Requests sent ahead are answered one after the other, each with its own answer."""
+        walk = Walk()
+        walk.client_sends(b"".join(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % n for n in range(5)))
+        for n in range(5):
+            line, _, _ = walk.upstream_head()
+            self.assertEqual(line, b"GET /%d HTTP/1.1" % n)
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % n)
+        self.assertEqual([record[1] for record in walk.records], [f"/{n}" for n in range(5)])
+
+    def test_one_byte_at_a_time(self) -> None:
+        """However the bytes arrive, the messages are the same."""
+        walk = Walk()
+        for byte in b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n":
+            walk.client_sends(bytes((byte,)))
+        _, fields, body = walk.upstream_head()
+        self.assertEqual(fields[b"transfer-encoding"], [b"chunked"])
+        self.assertEqual(body, b"1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\nX-T: 1\r\n\r\n")
+        for byte in b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-U: 2\r\n\r\n":
+            walk.upstream_sends(bytes((byte,)))
+        self.assertTrue(walk.client_sees().endswith(b"0\r\nX-U: 2\r\n\r\n"))
+        self.assertEqual(walk.records[0][2], 200)
+
+    def test_counted_body_streams(self) -> None:
+        """A body goes up as it comes, before it is whole."""
+        walk = Walk()
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc")
+        _, fields, body = walk.upstream_head()
+        self.assertEqual((fields[b"content-length"], body), ([b"6"], b"abc"))
+        walk.client_sends(b"defGET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertEqual(walk.upstream_sees(), b"def")
+        walk.upstream_sends(OK)
+        self.assertTrue(walk.upstream_sees().startswith(b"GET /b"))
+
+    def test_answer_before_the_body_is_whole(self) -> None:
+        """Both directions at once: an early answer goes down while the rest of the body is read and dropped."""
+        walk = Walk()
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc")
+        walk.upstream_sends(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+        self.assertIn(b"413", walk.client_sees())
+        self.assertEqual(walk.upstream.closed, "aborted")
+        walk.client_sends(b"defGET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertTrue(walk.upstream_sees().startswith(b"GET /b"))
+
+    def test_http_1_0_client(self) -> None:
+        """An HTTP/1.0 client gets no chunks and a closed connection, and no 1xx."""
+        walk = Walk()
+        walk.client_sends(b"GET /a HTTP/1.0\r\n\r\n")
+        walk.upstream_sends(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+        seen = walk.client_sees()
+        self.assertNotIn(b"103", seen)
+        self.assertNotIn(b"chunked", seen)
+        self.assertTrue(seen.endswith(b"\r\n\r\nok"))
+        self.assertEqual(walk.client.closed, "closed")
+
+    def test_informational_answers_pass(self) -> None:
+        """1xx answers go down at once; Expect goes up."""
+        walk = Walk()
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        _, fields, _ = walk.upstream_head()
+        self.assertEqual(fields[b"expect"], [b"100-continue"])
+        walk.upstream_sends(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.assertEqual(walk.client_sees(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        walk.client_sends(b"hi")
+        self.assertEqual(walk.upstream_sees(), b"hi")
+        walk.upstream_sends(OK)
+        self.assertIn(b"200 OK", walk.client_sees())
+
+    def test_head_and_no_content(self) -> None:
+        """HEAD, 204 and 304 answers end at their head, and the connection goes on."""
+        walk = Walk()
+        walk.client_sends(b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+        self.assertIn(b"Content-Length: 99", walk.client_sees())
+        for status in (b"204 No Content", b"304 Not Modified"):
+            walk.get()
+            walk.upstream_sends(b"HTTP/1.1 " + status + b"\r\n\r\n")
+            self.assertNotIn(b"Content-Length", walk.client_sees())
+        self.assertEqual((len(walk.upstreams), walk.client.closed), (1, None))
+
+    def test_body_that_ends_with_the_connection(self) -> None:
+        """An upstream that closes to end its body: chunks for the client."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\n\r\nab")
+        walk.upstream_sends(b"cd")
+        walk.upstream.lost()
+        self.assertTrue(walk.client_sees().endswith(b"2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n"))
+        self.assertEqual(walk.records[0][2:], (200, ""))
+
+    def test_endless_body_cut_short(self) -> None:
+        """The same body ended by a reset is not passed off as whole."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\n\r\nab")
+        walk.upstream.lost(clean=False)
+        self.assertFalse(walk.client_sees().endswith(b"0\r\n\r\n"))
+        self.assertEqual((walk.client.closed, walk.records[0][3]), ("aborted", "upstream-reset"))
+
+
+class ForwardingTests(SynchronousTestCase):
+    def test_nothing_of_the_hop_and_nothing_forged(self) -> None:
+        """Hop-by-hop fields, forged ones, look-alikes and nominated ones do not reach the upstream."""
+        walk = Walk()
+        walk.get(b"/a", b"".join(line + b"\r\n" for line in (
+            b"Connection: keep-alive, X-Drop, X-Forwarded-For, Authorization", b"X-Drop: 1", b"Keep-Alive: 5",
+            b"Proxy-Connection: x", b"Upgrade: h2c", b"HTTP2-Settings: x", b"TE: gzip", b"Proxy-Authorization: y",
+            b"X-Forwarded-For: 6.6.6.6", b"x-forwarded-proto: https", b"X-Real-IP: 6.6.6.6", b"Forwarded: for=6.6.6.6",
+            b"X_Forwarded_For: 6.6.6.6", b"X-Request-Id: forged", b"Authorization: Bearer t", b"X-Keep: 1",
+        )))  # fmt: skip
+        _, fields, _ = walk.upstream_head()
+        self.assertEqual(fields[b"x-forwarded-for"], [b"192.0.2.7"])
+        self.assertEqual(fields[b"x-forwarded-proto"], [b"http"])
+        self.assertEqual(fields[b"authorization"], [b"Bearer t"])
+        self.assertNotEqual(fields[b"x-request-id"], [b"forged"])
+        self.assertEqual(len(fields[b"forwarded"]), 1)
+        self.assertEqual(fields[b"x-keep"], [b"1"])
+        for gone in (
+            b"x-drop", b"keep-alive", b"proxy-connection", b"upgrade", b"http2-settings", b"te", b"x-real-ip",
+            b"x_forwarded_for", b"connection", b"proxy-authorization",
+        ):  # fmt: skip
+            self.assertNotIn(gone, fields)
+
+    def test_trusted_proxy_is_believed(self) -> None:
+        """From a trusted network the client is the last address that is not trusted."""
+        walk = Walk(trusted=("192.0.2.0/24", "10.0.0.0/8"))
+        walk.get(b"/a", b"X-Forwarded-For: 6.6.6.6, 203.0.113.9, 10.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Request-Id: theirs\r\n")
+        _, fields, _ = walk.upstream_head()
+        self.assertEqual(fields[b"x-forwarded-for"], [b"6.6.6.6, 203.0.113.9, 10.1.1.1, 192.0.2.7"])
+        self.assertEqual(fields[b"x-forwarded-proto"], [b"https"])
+        self.assertEqual(fields[b"x-request-id"], [b"theirs"])
+        walk.upstream_sends(OK)
+        self.assertEqual(walk.finished[0].client, "203.0.113.9")
+
+    def test_trace_goes_on(self) -> None:
+        """A valid traceparent is passed on, an invalid one replaced."""
+        walk = Walk()
+        good = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        walk.get(b"/a", b"traceparent: " + good + b"\r\n")
+        self.assertEqual(walk.upstream_head()[1][b"traceparent"], [good])
+        walk.upstream_sends(OK)
+        walk.get(b"/a", b"traceparent: 00-" + b"0" * 32 + b"-00f067aa0ba902b7-01\r\n")
+        self.assertNotIn(b"0" * 32, walk.upstream_head()[1][b"traceparent"][0])
+
+    def test_what_was_matched_is_forwarded(self) -> None:
+        """The upstream gets the path in the spelling that the route was chosen by."""
+        walk = Walk(routes=[Route(path="/pub/*", service="svc", name="pub")])
+        walk.get(b"/x/..//pub/./%61?q=%2F..")
+        self.assertEqual(walk.upstream_head()[0], b"GET /pub/a?q=%2F.. HTTP/1.1")
+
+    def test_strip_and_rewrite(self) -> None:
+        """strip_prefix and rewrite change the path, and only it."""
+        walk = Walk(routes=[
+            Route(path="/clinics/*", service="svc", name="c", strip_prefix="/clinics"),
+            Route(path="/v1/{id}/*", service="svc", name="v", rewrite="/v2/{rest}/{id}"),
+        ])  # fmt: skip
+        for asked, wanted in ((b"/clinics/7?a=b", b"/7?a=b"), (b"/v1/9/x/y", b"/v2/x/y/9")):
+            walk.get(asked)
+            self.assertEqual(walk.upstream_head()[0], b"GET " + wanted + b" HTTP/1.1")
+            walk.upstream_sends(OK)
+
+    def test_plugin_cannot_break_framing(self) -> None:
+        """What a plugin writes into the headers changes neither length nor hop."""
+
+        def run(req: Any) -> None:
+            req.headers["Content-Length"] = "999"
+            req.headers["Transfer-Encoding"] = "chunked"
+            req.headers["Connection"] = "close"
+            req.headers["X-Ok"] = "1"
+
+        walk = Walk(Steps(run))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+        _, fields, body = walk.upstream_head()
+        self.assertEqual((fields[b"content-length"], body, fields[b"x-ok"]), ([b"2"], b"hi", [b"1"]))
+        self.assertNotIn(b"transfer-encoding", fields)
+        self.assertNotIn(b"connection", fields)
+
+    def test_plugin_writes_path_and_query(self) -> None:
+        """A written path is normalised; one that can't be sent is the plugin's error."""
+
+        def run(req: Any) -> None:
+            req.path = req.query or "/"
+            req.query = ""
+
+        walk = Walk(Steps(run))
+        walk.get(b"/a?/b/../c")
+        self.assertEqual(walk.upstream_head()[0], b"GET /c HTTP/1.1")
+        walk.upstream_sends(OK)
+        walk.client_sees()
+        walk.get(b"/a?/%0d%0aX:y")
+        self.assertIn(b"plugin-error", walk.client_sees())
+
+
+class RefusalTests(SynchronousTestCase):
+    def refused(self, raw: bytes, status: int, word: str, closed: bool = True) -> Walk:
+        walk = Walk(routes=[Route(path="/a", service="svc", name="a", methods=("GET",))])
+        walk.client_sends(raw)
+        seen = walk.client_sees()
+        self.assertTrue(seen.startswith(b"HTTP/1.1 %d" % status), (raw, seen))
+        self.assertIn(b'"reason":"%b"' % word.encode(), seen)
+        self.assertIn(b"application/problem+json", seen)
+        self.assertEqual(walk.upstreams, [])
+        self.assertEqual(walk.client.closed is not None or walk.client.half_closed, closed, raw)
+        self.assertEqual((walk.records[0][2], walk.records[0][3]), (status, word))
+        return walk
+
+    def test_named_answers(self) -> None:
+        """Each refusal has its status and its word, and is logged once."""
+        self.refused(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no-route", closed=False)
+        self.refused(b"PUT /a HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
+        self.refused(b"GET /a%2fb HTTP/1.1\r\nHost: h\r\n\r\n", 400, "bad-path", closed=False)
+        self.refused(b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
+        self.refused(b"TRACE /a HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
+        self.refused(b"GET /a HTTP/1.1\r\n\r\n", 400, "bad-request")
+        self.refused(b"GET /a HTTP/1.1\nHost: h\n\n", 400, "bad-request")
+        self.refused(b"GET /a HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 70000 + b"\r\n", 431, "head-too-large")
+        self.refused(b"GET /" + b"a" * 70000, 414, "head-too-large")
+        self.refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400, "bad-request")
+
+    def test_allow(self) -> None:
+        """A 405 says what is allowed."""
+        walk = Walk(routes=[Route(path="/a", service="svc", name="a", methods=("GET", "POST"))])
+        walk.client_sends(b"PUT /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertIn(b"\r\nAllow: GET, POST\r\n", walk.client_sees())
+
+    def test_smuggling_never_reaches_the_origin(self) -> None:
+        """A request with two meanings is refused and the connection closed, with nothing forwarded."""
+        for field in (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: chunked, identity"):
+            walk = Walk()
+            walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\n" + field + b"\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\nHost: h\r\n\r\n")
+            self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 400"))
+            self.assertEqual((len(walk.upstreams), len(walk.records)), (0, 1))
+
+    def test_broken_chunks(self) -> None:
+        """A body whose framing breaks ends both sides; the client hears 400 if nothing was sent."""
+        walk = Walk()
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        walk.client_sends(b"XX\r\n")
+        self.assertIn(b"400 Bad Request", walk.client_sees())
+        self.assertEqual(walk.upstream.closed, "aborted")
+        self.assertEqual(walk.records, [("POST", "/a", 400, "bad-request")])
+
+    def test_refusal_with_a_body_on_its_way(self) -> None:
+        """A refused POST: a short rest is read and the next request answered; a long one closes the connection."""
+        walk = Walk(Steps(lambda req: FORBID))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc")
+        self.assertIn(b"403", walk.client_sees())
+        walk.client_sends(b"defPOST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\nabc")
+        self.assertIn(b"Connection: close", walk.client_sees())
+        walk.client_sends(b"x" * 1000)
+        self.assertTrue(walk.client.half_closed)
+        walk.clock.pump([0.5] * 10)
+        self.assertEqual(walk.client.closed, "aborted")
+        self.assertEqual([record[1:] for record in walk.records], [("/a", 403, "forbidden"), ("/b", 403, "forbidden")])
+
+    def test_grpc_callers_get_trailers_only(self) -> None:
+        """A gRPC caller hears a refusal in gRPC's words."""
+        walk = Walk(Steps(lambda req: FORBID))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n")
+        seen = walk.client_sees()
+        self.assertTrue(seen.startswith(b"HTTP/1.1 200"))
+        self.assertIn(b"grpc-status: 7\r\ngrpc-message: No.", seen)
+
+
+class UpstreamTroubleTests(SynchronousTestCase):
+    def test_garbage(self) -> None:
+        """An upstream that answers garbage is a 502 upstream-protocol."""
+        for raw in (b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 101 S\r\n\r\n"):
+            walk = Walk()
+            walk.get()
+            walk.upstream_sends(raw)
+            self.assertIn(b"502 Bad Gateway", walk.client_sees())
+            self.assertEqual((walk.records[0][3], walk.upstream.closed), ("upstream-protocol", "aborted"))
+
+    def test_endless_head(self) -> None:
+        """A head without an end is given up within its bound."""
+        walk = Walk()
+        walk.get()
+        for _ in range(40):
+            if walk.upstream.closed is None:
+                walk.upstream_sends(b"X" * 10_000)
+        self.assertEqual(walk.records[0][3], "upstream-protocol")
+
+    def test_bytes_after_an_answer(self) -> None:
+        """What follows an answer is nobody's answer: the connection is not used again (response splitting)."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        walk.get()
+        self.assertEqual(len(walk.upstreams), 2)
+        self.assertNotIn(b"evil", walk.client_sees())
+
+    def test_unasked_bytes_on_an_idle_connection(self) -> None:
+        """An idle connection that speaks is closed."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.upstream_sends(OK)
+        self.assertEqual(walk.upstream.closed, "aborted")
+
+    def test_first_byte_and_idle_deadlines(self) -> None:
+        """No answer in time is a 504; an answer that stalls is cut."""
+        walk = Walk(service=Service(timeouts=Timeouts(first_byte=5.0, idle=7.0)))
+        walk.get()
+        walk.clock.pump([1.0] * 4)
+        self.assertEqual(walk.records, [])
+        walk.clock.pump([1.0] * 2)
+        self.assertEqual(walk.records[0][2:], (504, "upstream-timeout"))
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
+        walk.clock.pump([1.0] * 9)
+        self.assertEqual((walk.records[1][2:], walk.client.closed), ((200, "upstream-timeout"), "aborted"))
+
+    def test_total_deadline(self) -> None:
+        """`timeouts.total` bounds the whole of it, progress or not."""
+        walk = Walk(service=Service(timeouts=Timeouts(total=3.0)))
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab")
+        for _ in range(5):
+            walk.clock.advance(1.0)
+            if walk.upstream.closed is None:
+                walk.upstream_sends(b"x")
+        self.assertEqual(walk.records[0][3], "upstream-timeout")
+
+    def test_no_endpoint(self) -> None:
+        """A service without endpoints is a 503."""
+        walk = Walk(endpoints=0)
+        walk.get()
+        self.assertIn(b"no-endpoint", walk.client_sees())
+
+    def test_connect_failure_goes_to_another_endpoint(self) -> None:
+        """A failed connect is tried elsewhere, for any method; then it is a 502."""
+        walk = Walk(endpoints=2)
+        walk.connect_at_once = False
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+        walk.connect_fails()
+        walk.connects()
+        _, _, body = walk.upstream_head()
+        self.assertEqual((body, walk.retries), (b"hi", ["svc"]))
+        walk.upstream_sends(OK)
+        walk.client_sees()
+        walk.clock.advance(5)
+        walk.get()
+        walk.connect_fails()
+        walk.connect_fails()
+        self.assertIn(b"upstream-connect", walk.client_sees())
+
+    def test_keep_alive_race_is_repaired(self) -> None:
+        """A reused connection that closes before any byte: a GET goes again on a new one, a POST does not."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.client_sees()
+        walk.get(b"/b")
+        walk.upstream.lost()
+        self.assertEqual(len(walk.upstreams), 2)
+        self.assertEqual(walk.upstream_head()[0], b"GET /b HTTP/1.1")
+        walk.upstream_sends(OK)
+        self.assertIn(b"200 OK", walk.client_sees())
+        walk.client_sends(b"POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+        walk.upstream.lost()
+        self.assertIn(b"upstream-reset", walk.client_sees())
+        self.assertEqual([record[2] for record in walk.records], [200, 200, 502])
+
+    def test_put_with_held_body_goes_again(self) -> None:
+        """A PUT whose body is still held whole is sent again, body and all."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.client_sends(b"PUT /c HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+        walk.upstream.lost()
+        self.assertEqual(walk.upstream_head()[2], b"hi")
+
+    def test_new_connection_that_closes_is_not_retried(self) -> None:
+        """On a connection of its own the upstream may have acted: 502."""
+        walk = Walk()
+        walk.get()
+        walk.upstream.lost()
+        self.assertEqual((len(walk.upstreams), walk.records[0][3]), (1, "upstream-reset"))
+
+    def test_retry_budget(self) -> None:
+        """Second tries are a bounded share of what runs."""
+        walk = Walk(service=Service(retries=Retries(attempts=1, budget=0.0)))
+        walk.connect_at_once = False
+        for _ in range(5):
+            client = walk.new_client()
+            client.protocol.dataReceived(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        for _ in range(5):
+            walk.connect_fails()
+        self.assertEqual(len(walk.retries), 3)
+
+    def test_attempts_0(self) -> None:
+        """`attempts: 0` means none."""
+        walk = Walk(service=Service(retries=Retries(attempts=0)))
+        walk.connect_at_once = False
+        walk.get()
+        walk.connect_fails()
+        self.assertEqual((walk.retries, walk.records[0][2]), ([], 502))
+
+    def test_idle_connections_close_before_the_server_would(self) -> None:
+        """A connection waits four seconds in the pool, not longer."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.clock.pump([0.5] * 9)
+        self.assertEqual(walk.upstream.closed, "closed")
+
+
+class BackPressureTests(SynchronousTestCase):
+    def test_slow_client_pauses_the_upstream(self) -> None:
+        """When the client's buffer is full the upstream is not read, and is read again when it drains."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        walk.client.producer.pauseProducing()
+        self.assertFalse(walk.upstream.reading)
+        walk.clock.pump([1.0] * 30)
+        self.assertEqual(walk.records, [])
+        walk.client.producer.resumeProducing()
+        self.assertTrue(walk.upstream.reading)
+
+    def test_client_that_never_reads_is_let_go(self) -> None:
+        """A client that takes nothing for `body_progress` loses its connection, and the upstream is released."""
+        walk = Walk(deadlines=Deadlines(body_progress=10.0))
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        walk.client.producer.pauseProducing()
+        walk.clock.pump([1.0] * 12)
+        self.assertEqual((walk.client.closed, walk.upstream.closed), ("aborted", "aborted"))
+        self.assertEqual(walk.records[0][3], "client-gone")
+
+    def test_slow_upstream_pauses_the_client(self) -> None:
+        """When the upstream's buffer is full the client is not read."""
+        walk = Walk()
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nab")
+        walk.upstream.producer.pauseProducing()
+        self.assertFalse(walk.client.reading)
+        walk.upstream.producer.resumeProducing()
+        self.assertTrue(walk.client.reading)
+
+    def test_body_waits_for_the_connection(self) -> None:
+        """Until there is an upstream the body is held: one read of it, then the client is paused."""
+        walk = Walk()
+        walk.connect_at_once = False
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab")
+        self.assertFalse(walk.client.reading)
+        walk.connects()
+        self.assertTrue(walk.client.reading)
+        self.assertEqual(walk.upstream_head()[2], b"ab")
+
+    def test_pipelined_flood_pauses(self) -> None:
+        """A client far ahead of its answers is not read any more."""
+        walk = Walk()
+        walk.get()
+        walk.client_sends(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n" * 4000)
+        self.assertFalse(walk.client.reading)
+        walk.upstream_sends(OK)
+        self.assertTrue(walk.upstream_sees().endswith(b"\r\n\r\n"))
+
+
+class ClientTests(SynchronousTestCase):
+    def test_client_goes(self) -> None:
+        """A client that leaves takes its upstream exchange with it: 499, once."""
+        walk = Walk()
+        walk.get()
+        walk.client.lost()
+        self.assertEqual((walk.records, walk.upstream.closed), ([("GET", "/a", 499, "client-gone")], "aborted"))
+
+    def test_client_goes_while_a_plugin_waits(self) -> None:
+        """The plugin's wait is cancelled."""
+        cancelled: list[object] = []
+        waiting: Deferred[None] = Deferred(cancelled.append)
+        walk = Walk(Steps(lambda req: waiting))
+        walk.get()
+        walk.client.lost()
+        self.assertEqual((len(cancelled), walk.records[0][2]), (1, 499))
+
+    def test_slow_head(self) -> None:
+        """A head that does not arrive in time is a 408; an idle connection just closes."""
+        walk = Walk(deadlines=Deadlines(head=5.0, keep_alive=20.0))
+        walk.client_sends(b"GET /a HTT")
+        walk.clock.pump([1.0] * 6)
+        self.assertIn(b"408", walk.client_sees())
+        walk = Walk(deadlines=Deadlines(head=5.0, keep_alive=20.0))
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.clock.pump([1.0] * 19)
+        self.assertIsNone(walk.client.closed)
+        walk.clock.pump([1.0] * 3)
+        self.assertEqual(walk.client.closed, "closed")
+
+    def test_trickled_head_after_keep_alive(self) -> None:
+        """A byte now and then does not hold a connection longer than `head`."""
+        walk = Walk(deadlines=Deadlines(head=5.0, keep_alive=1000.0))
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.client_sees()
+        for byte in b"GET /a":
+            walk.client_sends(bytes((byte,)))
+            walk.clock.advance(1.0)
+        self.assertIn(b"408", walk.client_sees())
+
+    def test_slow_body(self) -> None:
+        """A body that makes no progress is a 408 and ends the upstream's part."""
+        walk = Walk(deadlines=Deadlines(body_progress=5.0))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nab")
+        walk.clock.pump([1.0] * 7)
+        self.assertIn(b"request-timeout", walk.client_sees())
+        self.assertEqual(walk.upstream.closed, "aborted")
+
+    def test_body_limits(self) -> None:
+        """The gateway's own limit: at once by Content-Length, else when it is passed."""
+        walk = Walk(limits=Limits(body=5))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n")
+        self.assertIn(b"413", walk.client_sees())
+        self.assertEqual(walk.upstreams, [])
+        walk = Walk(limits=Limits(body=5))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        walk.client_sends(b"3\r\ndef\r\n")
+        self.assertIn(b"body-too-large", walk.client_sees())
+        self.assertEqual(walk.upstream.closed, "aborted")
+
+    def test_too_many_connections(self) -> None:
+        """One connection over the bound is closed, the others live."""
+        walk = Walk(limits=Limits(connections=1))
+        second = walk.new_client()
+        self.assertEqual((second.closed, walk.client.closed), ("aborted", None))
+
+    def test_draining(self) -> None:
+        """On drain idle connections close; busy ones finish, and say that they close."""
+        walk = Walk()
+        idle = walk.new_client()
+        walk.get()
+        walk.door.drain()
+        self.assertEqual((idle.closed, walk.client.closed), ("closed", None))
+        walk.upstream_sends(OK)
+        self.assertIn(b"Connection: close", walk.client_sees())
+        self.assertEqual(walk.client.closed, "closed")
+
+
+class ChainTests(SynchronousTestCase):
+    def test_waiting_step_holds_the_request(self) -> None:
+        """While a step waits nothing goes up and the body is not read; then both go on."""
+        waiting: Deferred[None] = Deferred()
+        walk = Walk(Steps(lambda req: waiting))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab")
+        self.assertEqual((walk.upstreams, walk.client.reading), ([], False))
+        waiting.callback(None)
+        self.assertEqual((walk.upstream_head()[2], walk.client.reading), (b"ab", True))
+
+    def test_waiting_response_step(self) -> None:
+        """While a response step waits nothing goes down; then the answer does, whole."""
+        waiting: Deferred[None] = Deferred()
+        walk = Walk(Steps(respond=lambda req, resp: waiting))
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
+        self.assertEqual((walk.client_sees(), walk.upstream.reading), (b"", False))
+        waiting.callback(None)
+        walk.upstream_sends(b"0\r\n\r\n")
+        self.assertTrue(walk.client_sees().endswith(b"2\r\nab\r\n0\r\n\r\n"))
+
+    def test_failing_response_step(self) -> None:
+        """Its verdict takes the answer's place, and the upstream's body is dropped."""
+        walk = Walk(Steps(respond=lambda req, resp: BROKEN))
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+        seen = walk.client_sees()
+        self.assertTrue(seen.startswith(b"HTTP/1.1 500"))
+        self.assertEqual((walk.records, walk.upstream.closed), ([("GET", "/a", 500, "plugin-error")], "aborted"))
+
+    def test_response_steps_see_every_answer_of_the_route(self) -> None:
+        """Refusals too carry what response steps add."""
+
+        def respond(req: Any, resp: Any) -> None:
+            resp.headers["X-Served-By"] = "US-GPO"
+
+        walk = Walk(Steps(lambda req: FORBID, respond))
+        walk.get()
+        self.assertIn(b"X-Served-By: US-GPO", walk.client_sees())
+        walk = Walk(Steps(respond=respond))
+        walk.get()
+        walk.upstream_sends(OK)
+        seen = walk.client_sees()
+        self.assertIn(b"X-Served-By: US-GPO", seen)
+        self.assertEqual(seen.count(b"Content-Length"), 1)
+
+    def test_reading_the_body(self) -> None:
+        """A step reads the whole body, which then goes up as well; Expect is answered by the gateway."""
+        bodies: list[bytes] = []
+
+        def run(req: Any) -> Deferred[None]:
+            return Deferred.fromCoroutine(req.body()).addCallback(bodies.append)
+
+        walk = Walk(Steps(run))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+        self.assertEqual(walk.client_sees(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        walk.client_sends(b"ab")
+        walk.client_sends(b"cd")
+        _, fields, body = walk.upstream_head()
+        self.assertEqual((bodies, body, fields[b"content-length"]), ([b"abcd"], b"abcd", [b"4"]))
+        self.assertNotIn(b"expect", fields)
