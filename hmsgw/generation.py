@@ -19,7 +19,6 @@ from hmsgw.chain.tools import Tools
 from hmsgw.config.bundle import Bundle
 from hmsgw.config.load import load
 from hmsgw.config.model import Config, Listener, Route
-from hmsgw.config.snapshot import digest_of
 from hmsgw.deadlines import Deadlines
 from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import TrustedProxies
@@ -53,6 +52,7 @@ def read_candidate(
     port: int,
     dev: bool,
     environ: Mapping[str, str],
+    state_dir: str,
     self_signed: Callable[[], tuple[bytes, bytes]],
     previous: Prepared | None,
 ) -> Candidate:
@@ -61,18 +61,14 @@ def read_candidate(
     self_signed: (certificate, key) in PEM for listeners that name none. Raises config.faults.Refused.
     """
     if path is None:
-        config, bundle, digest = Config(), Bundle(os.getcwd(), {}, sealed=True), "none"
+        config, bundle = Config(), Bundle(os.getcwd(), {}, True)
     else:
-        loaded = load(path, environ=environ)
-        config, bundle = loaded.config, loaded.bundle
-        digest = ""
+        config, bundle = load(path, environ=environ, state_dir=state_dir)
     prepared = prepare(config, bundle, previous, environ=environ, dev=dev, signed=False)
     listeners = config.listeners or (Listener(name="public", port=port),)
     server_tls = {listener.name: _server_tls(listener, bundle, self_signed) for listener in listeners}
     upstream_tls = {name: _client_tls(config, name, bundle) for name in config.services}
-    return Candidate(
-        path or "", config, bundle, prepared, digest or digest_of(bundle), listeners, server_tls, upstream_tls
-    )
+    return Candidate(path or "", config, bundle, prepared, bundle.digest(), listeners, server_tls, upstream_tls)
 
 
 def _server_tls(
@@ -92,7 +88,6 @@ def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:
         name=tls.name,
         certificate=bundle.read(tls.certificate) if tls.certificate else None,
         key=bundle.read(tls.key) if tls.key else None,
-        where=config.services[name].where,
     )
 
 

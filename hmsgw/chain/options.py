@@ -16,6 +16,7 @@ from hmsgw.config.faults import Fault
 from hmsgw.config.kinds import Choice, Duration, Word
 from hmsgw.config.model import PluginUse, Where
 from hmsgw.config.parse import parse_settings
+from hmsgw.config.values import SpelledFloat, SpelledInt
 
 DEADLINE_S = 5.0
 """How long a step may wait unless its use says otherwise (the contract, section 5)."""
@@ -63,5 +64,13 @@ def place(use: PluginUse, option: str | None) -> Where:
 
 
 def canonical(options: Mapping[str, Any] | None) -> str:
-    """One text for equal options, whatever their order."""
-    return "" if not options else json.dumps(options, sort_keys=True, ensure_ascii=False, default=str)
+    """One text for equal options, whatever their order. 1.10 is not 1.1: a plugin may read it as a text."""
+    return "" if not options else json.dumps(_spelled(options), sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spelled(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spelled(inner) for inner in value]
+    return {"": value.text} if isinstance(value, (SpelledInt, SpelledFloat)) else value

@@ -45,17 +45,29 @@ class PreparedUse:
 
 
 def settings_in_words(settings: Any) -> str:
-    """`limit=60 per=60.0`; of a drop-in's options only the names, because nothing says which are secret."""
+    """`limit=60 per=60 key=ip`; of a drop-in's options only the names, because nothing says which are secret."""
     if isinstance(settings, dict):
-        return "options: " + ", ".join(sorted(settings)) if settings else ""
-    if not is_dataclass(settings):
-        return ""
+        return f"options: {', '.join(sorted(settings))}" if settings else ""
     hints = get_type_hints(type(settings), include_extras=True)
     words = []
     for field in fields(settings):
-        value = getattr(settings, field.name)
-        if any(isinstance(kind, Secret) for kind in getattr(hints[field.name], "__metadata__", ())):
-            value = None if value is None else "(secret)"
-        if value not in (None, (), {}, ""):
-            words.append(f"{field.name}={value}")
+        shown = _value_in_words(getattr(settings, field.name))
+        if field.name == "mode" or not shown:
+            continue
+        secret = any(isinstance(kind, Secret) for kind in getattr(hints[field.name], "__metadata__", ()))
+        words.append(f"{field.name}={'(secret)' if secret else shown}")
     return " ".join(words)
+
+
+def _value_in_words(value: Any) -> str:
+    """ "" when nothing is said."""
+    if value in (None, (), {}):
+        return ""
+    if is_dataclass(value):
+        words = settings_in_words(value)
+        return f"({words})" if words else ""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return str(value)

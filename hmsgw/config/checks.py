@@ -12,16 +12,14 @@ from dataclasses import replace
 from ipaddress import ip_address
 from os.path import join, normpath
 
-from hmsgw.config.model import Config, Listener, ListenerTls, Log, Registry, Route, Service, UpstreamTls
+from hmsgw.config.model import Config, Listener, Log, Registry, Route, Service, UpstreamTls
 from hmsgw.config.places import Where
 from hmsgw.config.routes import checked_route, tell_twins
-from hmsgw.config.shapes import At, Check
+from hmsgw.config.reading import At, Check
 
 
 def _listener(listener: Listener, at: At) -> Listener:
-    if not listener.protocols:
-        at.fault("protocols", "name at least http/1.1")
-    elif listener.protocols == ("h2",):
+    if listener.protocols == ("h2",):
         at.fault("protocols", "h2 alone is not in this version; write [h2, http/1.1], which is served as http/1.1")
     return listener
 
@@ -61,13 +59,12 @@ def _upstream_tls(tls: UpstreamTls, at: At) -> UpstreamTls:
 
 
 def _config(config: Config, at: At) -> Config:
-    if not config.listeners and at.place("listeners") != at.where and not at.is_faulty("listeners"):
-        at.fault("listeners", "name a listener, or leave `listeners` out for the one on --port")
     names: dict[str, Where] = {}
     for listener in config.listeners:
-        first = names.setdefault(listener.name, listener.where)
-        if first is not listener.where:
-            at.fault_at(listener.where, "listeners", f"there is a listener called `{listener.name}` in line {first.line}")
+        if listener.name in names:
+            there = f"there is a listener called `{listener.name}` in line {names[listener.name].line} already"
+            at.fault_at(listener.where, "listeners", there)
+        names.setdefault(listener.name, listener.where)
     _tell_clashes(config, at)
     tell_twins(config.routes, at)
     return config
@@ -84,7 +81,7 @@ def _tell_clashes(config: Config, at: At) -> None:
             if port and _overlap(address, other):
                 line = f" in line {there.line}" if there != at.where else ""
                 if name == "admin" and where == at.where:
-                    at.fault_at(there, "listeners", f"port {port} of {other} is the admin port; give `admin` another one")
+                    at.fault_at(there, "listeners", f"port {port} of {other} is the admin port; give `admin` another")
                 else:
                     at.fault_at(where, name, f"port {port} of {address} is taken by `{other_name}`{line}")
                 break

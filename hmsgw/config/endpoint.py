@@ -7,12 +7,15 @@ Strategy: everything that could make two readers disagree (user names, paths, od
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/?")
-_NAME = re.compile(r"(?=.{1,253}\.?\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?)+")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+#: What resolvers take for a part of an IPv4 address, in forms (octal, hexadecimal, short) that readers differ on.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class Endpoint(NamedTuple):
@@ -28,11 +31,13 @@ class Endpoint(NamedTuple):
         """From `http(s)://host[:port]`. Raises ValueError, with a sentence, for anything else."""
         match = _URL.fullmatch(url)
         if match is None:
-            raise ValueError("an endpoint is http:// or https://, a host and a port, without a path: http://10.0.5.9:8080")
+            raise ValueError(
+                "an endpoint is http:// or https://, a host and a port, without a path: http://10.0.5.9:8080"
+            )
         scheme, host = match["scheme"], match["host"].lower()
         if host.startswith("["):
             host = str(IPv6Address(host[1:-1]))
-        elif _NAME.fullmatch(host) is None or (host.replace(".", "").isdigit() and not _is_ipv4(host)):
+        elif _NAME.fullmatch(host) is None or _is_odd_number(host):
             raise ValueError(f"{host} is neither a host name nor an IP address")
         port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[scheme]
         if not 1 <= port <= 65535:
@@ -46,6 +51,11 @@ class Endpoint(NamedTuple):
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def _is_ipv4(host: str) -> bool:
-    parts = host.split(".")
-    return len(parts) == 4 and all(part == str(int(part)) and int(part) <= 255 for part in parts if part) and all(parts)
+def _is_odd_number(host: str) -> bool:
+    """It looks like an IPv4 address to some reader, and is not written as one."""
+    if _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]) is None:
+        return False
+    try:
+        return str(IPv4Address(host)) != host
+    except ValueError:
+        return True

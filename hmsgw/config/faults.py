@@ -22,6 +22,18 @@ class Fault(NamedTuple):
         return f"{self.where}: {self.message}"
 
 
+#: A hostile file can have a million faults; nobody reads more than these.
+MAX_FAULTS = 1000
+
+
+def tell(faults: list[Fault], where: Where, message: str) -> None:
+    """Append a fault. After a thousand, one more that says so, and then none."""
+    if len(faults) < MAX_FAULTS:
+        faults.append(Fault(where, message))
+    elif len(faults) == MAX_FAULTS:
+        faults.append(Fault(where, f"there are more than {MAX_FAULTS} faults; from here on none is listed"))
+
+
 class Refused(Exception):
     """A configuration that is not taken. faults: at least one, each once, ordered by file, line and column."""
 

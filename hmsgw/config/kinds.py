@@ -19,8 +19,8 @@ from hmsgw.config.places import Where
 from hmsgw.config.values import Mapped, Value, integer, plain
 
 __all__ = [
-    "Address", "Choice", "Cidr", "Count", "Duration", "FieldName", "FilePath", "HostPattern", "Kind", "Later", "Off",
-    "Percent", "PlainDict", "Port", "RoutePath", "Secret", "Size", "Text", "Unfit", "Url", "Word",
+    "Address", "Choice", "Cidr", "Count", "Duration", "FieldName", "FieldValue", "FilePath", "Filled", "HostPattern",
+    "Kind", "Later", "Off", "Percent", "PlainDict", "Port", "RoutePath", "Secret", "Size", "Text", "Unfit", "Url", "Word",
 ]  # fmt: skip
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
@@ -214,6 +214,15 @@ class FieldName(Kind):
         return {"type": "string", "pattern": f"^{_TOKEN.pattern}$"}
 
 
+class FieldValue(Text):
+    """The value of a header field (RFC 9110 section 5.5), without blanks around it."""
+
+    def of_text(self, text: str) -> str:
+        if any((c < " " and c != "\t") or c == "\x7f" for c in text):
+            raise Unfit("holds a control character, which can't be sent")
+        return super().of_text(text).strip(" \t")
+
+
 class FilePath(Kind):
     """A file, relative to the configuration's folder.
 
@@ -258,6 +267,10 @@ class Off:
     """Beside a kind: `off` (or `false`) is accepted too, and gives None."""
 
 
+class Filled:
+    """Beside a list: it has one item at least, or is left out."""
+
+
 class Later:
     """Around a kind: a name that the contract pins and a later version delivers. Only its default is accepted."""
 
@@ -268,4 +281,3 @@ class Later:
 
 def _either(words: tuple[str, ...]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-

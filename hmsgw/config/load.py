@@ -16,7 +16,7 @@ from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.model import Config
 from hmsgw.config.parse import parse_config
 from hmsgw.config.places import Where
-from hmsgw.config.shapes import NamedFile
+from hmsgw.config.reading import NamedFile
 
 
 class Loaded(NamedTuple):

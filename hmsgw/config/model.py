@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from hmsgw.config.kinds import (
-    Address, Choice, Cidr, Count, Duration, FieldName, FilePath, HostPattern, Later, Off, Percent, PlainDict, Port,
-    RoutePath, Secret, Size, Text, Url, Word,
+    Address, Choice, Cidr, Count, Duration, FieldName, FilePath, Filled, HostPattern, Later, Off, Percent, PlainDict,
+    Port, RoutePath, Secret, Size, Text, Url, Word,
 )  # fmt: skip
 from hmsgw.config.places import NOWHERE as NOWHERE
 from hmsgw.config.places import Where as Where
@@ -42,7 +42,7 @@ class Listener:
     address: Annotated[str, Address()] = "::"
     port: Annotated[int, Port()] = 8080
     tls: Annotated[ListenerTls | None, Off()] = ListenerTls()
-    protocols: Annotated[tuple[str, ...], Choice("h2", "http/1.1")] = ("h2", "http/1.1")
+    protocols: Annotated[tuple[str, ...], Filled(), Choice("h2", "http/1.1")] = ("h2", "http/1.1")
     proxy_protocol: Annotated[str, Later("off", Choice("off", "required"))] = "off"
     proxy_from: Annotated[tuple[str, ...], Later((), Cidr())] = ()
     trusted_proxies: Annotated[tuple[str, ...], Cidr()] = ()
@@ -196,7 +196,7 @@ class Route:
 class Config:
     serial: Annotated[int | None, Count(1)] = None
     environment: Annotated[str | None, Word()] = None
-    listeners: tuple[Listener, ...] = ()
+    listeners: Annotated[tuple[Listener, ...], Filled()] = ()
     """Empty: the one `public` listener on --port."""
     admin: Admin = Admin()
     log: Log = Log()

@@ -1,7 +1,7 @@
 """The kinds of value that name something on the network: addresses, networks, hosts, URLs, paths.
 
-Knows: one spelling for each, the one that requests and connections are compared with. Refuses to know: names' addresses:
-nothing here is looked up. Strategy: as in `hmsgw.config.kinds`, where all of them can be imported from.
+Knows: one spelling for each, the one that requests and connections are compared with. Refuses to know: what a name
+stands for: nothing is looked up. Strategy: as in `hmsgw.config.kinds`, where all of them can be imported from.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class Cidr(Kind):
 
 
 class HostPattern(Kind):
-    """A host of a request: lower-case, IDNA encoded, without a port; `*.example.gov` is any host below example.gov."""
+    """A host of a request: lower-case, IDNA encoded, an IPv6 address without its brackets, no port.
+
+    `*.example.gov` is any host below example.gov.
+    """
 
     wanted = "a host such as api.example.gov or *.example.gov"
 
@@ -57,7 +60,7 @@ class HostPattern(Kind):
         wildcard = "*." if text.startswith("*.") else ""
         bare = text[len(wildcard) :]
         if bare.startswith("[") and bare.endswith("]") and not wildcard:
-            return f"[{self._ip(bare[1:-1])}]"
+            return self._ip(bare[1:-1])
         if "*" in bare:
             raise Unfit("has a `*` that is not its first label: write `*.example.gov`")
         if ":" in bare:

@@ -1,7 +1,7 @@
 """From values to the model: a whole configuration, or the options of one plugin.
 
 Knows: that a configuration goes on being checked when a part of it has faults. Refuses to know: YAML text, and the form
-of any value (`hmsgw.config.shapes`). Strategy: everything is told to one list of faults; nothing here raises.
+of any value (`hmsgw.config.records`). Strategy: everything is told to one list of faults; nothing here raises.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from hmsgw.config.checks import CHECKS
 from hmsgw.config.faults import Fault
 from hmsgw.config.model import Config
 from hmsgw.config.places import Where
-from hmsgw.config.shapes import FAILED, NamedFile, Reading, record_of
+from hmsgw.config.reading import FAILED, NamedFile, Reading
+from hmsgw.config.records import record_of
 from hmsgw.config.values import Mapped, Value, located
 
 S = TypeVar("S")
@@ -20,7 +21,7 @@ S = TypeVar("S")
 
 def parse_config(root: Value, root_dir: str, faults: list[Fault]) -> tuple[Config, list[NamedFile]]:
     """(the configuration, the files that it names). root_dir: absolute. With faults appended it is for checks only."""
-    reading = Reading(faults, root_dir, CHECKS)
+    reading = Reading(faults, root_dir, CHECKS, frozenset(fault.where for fault in faults))
     record = record_of(Config)
     if not isinstance(root, Mapped):
         reading.fault(root.where, "", "a configuration is a mapping at its top: begin with `routes:`")
@@ -36,8 +37,8 @@ def parse_settings(
 ) -> S | None:
     """The options of a plugin as its frozen Settings, whose annotations name kinds.
 
-    options: plain data, None for none. option_where: dotted option (`limit`, `keys[0].name`) -> its place. where: of the
-    use, for what is missing. Appends every fault; None when there is one.
+    options: plain data, None for none. option_where: dotted option (`limit`, `keys[0].name`) -> its place. where: that
+    of the use, for what is missing. Appends every fault; None when there is one.
     """
     reading = Reading(faults)
     found = record_of(cls).read(located(options or {}, "", option_where, where), "", reading)

@@ -40,7 +40,7 @@ def route_path(text: str) -> str:
         elif "*" in segment:
             raise ValueError("has `*` inside a segment: it stands alone, at the end; a literal one is written %2A")
         elif not segment and not last:
-            raise ValueError("has an empty segment (`//`); requests are brought to single slashes before they are matched")
+            raise ValueError("has an empty segment (`//`); requests come to be matched with single slashes only")
         else:
             segment = _literal(segment)
         spelled.append(segment)

@@ -14,7 +14,7 @@ from hmsgw.config.faults import quoted
 from hmsgw.config.model import Route
 from hmsgw.config.paths import rewritten, shape, stripped_prefix
 from hmsgw.config.places import Where
-from hmsgw.config.shapes import At
+from hmsgw.config.reading import At
 
 
 def checked_route(route: Route, at: At) -> Route:

@@ -14,7 +14,7 @@ _PER = {"rate": "minute", "quota": "day"}
 
 
 def expand(name: str) -> tuple[str, dict[str, Any]] | None:
-    """(plugin, options) of a shorthand, None when `name` is none: `rate-<n><key>` is a minute, `quota-<n><key>` a day."""
+    """(plugin, options) of a shorthand, None when `name` is none: `rate-<n><key>` a minute, `quota-<n><key>` a day."""
     match = _FORM.fullmatch(name)
     if match is None:
         return None

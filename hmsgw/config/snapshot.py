@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hmsgw.config.model import Config
-from hmsgw.config.values import SpelledFloat, SpelledInt
+from hmsgw.config.values import SpelledFloat, SpelledInt, number
 
 _SPELLED_INT, _SPELLED_FLOAT = 1, 2
 
@@ -36,9 +36,27 @@ class Snapshot:
 
 def encode(snapshot: Snapshot) -> bytes:
     """Raises TypeError when `options` are not plain data."""
-    return _ENCODER.encode(_spelled_out(snapshot))
+    return _ENCODER.encode(snapshot)
 
 
 def decode(data: bytes) -> Snapshot:
     """What was encoded. Raises msgspec.DecodeError when `data` is something else."""
     return _DECODER.decode(data)
+
+
+def _spelled(value: Any) -> msgspec.msgpack.Ext:
+    if isinstance(value, SpelledInt):
+        return msgspec.msgpack.Ext(_SPELLED_INT, value.text.encode())
+    if isinstance(value, SpelledFloat):
+        return msgspec.msgpack.Ext(_SPELLED_FLOAT, value.text.encode())
+    raise TypeError(f"a snapshot can't hold a {type(value).__name__}")
+
+
+def _unspelled(code: int, data: memoryview) -> Any:
+    if code not in (_SPELLED_INT, _SPELLED_FLOAT):
+        raise ValueError(f"a snapshot holds nothing of type {code}")
+    return number(bytes(data).decode())
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_spelled)
+_DECODER = msgspec.msgpack.Decoder(Snapshot, ext_hook=_unspelled)

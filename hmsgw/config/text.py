@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from hmsgw.config.faults import Fault, quoted
+from hmsgw.config.faults import Fault, quoted, tell
 from hmsgw.config.places import Where
 from hmsgw.config.values import Entry, Listed, Mapped, Scalar, Value
 
@@ -146,7 +146,7 @@ class _Tree:
         return take is None or take(event)
 
     def _fault(self, where: Where, message: str) -> bool:
-        self._faults.append(Fault(where, message))
+        tell(self._faults, where, message)
         return False
 
     def _where(self, event: Any) -> Where:
@@ -167,10 +167,10 @@ class _Tree:
         if parent is not None and parent.items is None and parent.key is None:
             if event.anchor is not None:
                 return self._fault(where, "a key can't have an anchor; put it in front of the value")
-            return self._key(parent, event.value, where, event.style is None)
+            return self._key(parent, event.value, where, not event.style)
         shown = event.value
         text = self._filled(shown, where) if "${" in shown else shown
-        return self._add(Scalar(text, where, event.style is None and event.tag is None, shown), where, event.anchor)
+        return self._add(Scalar(text, where, not event.style and event.tag is None, shown), where, event.anchor)
 
     def _key(self, parent: _Open, key: str, where: Where, is_plain: bool) -> bool:
         if key == "<<" and is_plain:
@@ -190,7 +190,7 @@ class _Tree:
             self._no_tag(where, event.tag)
         parent = self._open[-1] if self._open else None
         if parent is not None and parent.items is None and parent.key is None:
-            return self._fault(where, "a key is a list or a mapping; a key is one word. Quote it if it begins with [ or {")
+            return self._fault(where, "a key is one word, not a list or a mapping; quote it if it begins with [ or {")
         if len(self._open) >= MAX_DEPTH:
             return self._fault(where, f"values are nested more than {MAX_DEPTH} deep")
         self._open.append(_Open(where, event.anchor, isinstance(event, yaml.MappingStartEvent)))
@@ -211,7 +211,7 @@ class _Tree:
             return self._fault(where, f"there is no anchor {quoted('&' + event.anchor)} that ends before this line")
         self._anchors += 1
         if self._anchors > MAX_ANCHORS:
-            return self._fault(where, f"there are more than {MAX_ANCHORS} anchors and aliases; write the values out")
+            return self._too_many_anchors(where)
         return self._add(there[0], where, None, there[1], there[2], is_alias=True)
 
     def _add(
@@ -221,7 +221,7 @@ class _Tree:
         if anchor is not None:
             self._anchors += 1
             if self._anchors > MAX_ANCHORS:
-                return self._fault(where, f"there are more than {MAX_ANCHORS} anchors and aliases; write the values out")
+                return self._too_many_anchors(where)
             self._anchored[anchor] = (value, size, height)
         if len(self._open) + height > MAX_DEPTH:
             return self._fault(where, f"with what this alias stands for, values are nested more than {MAX_DEPTH} deep")
@@ -244,6 +244,9 @@ class _Tree:
         parent.key = None
         return True
 
+    def _too_many_anchors(self, where: Where) -> bool:
+        return self._fault(where, f"there are more than {MAX_ANCHORS} anchors and aliases; write the values out")
+
     def _no_tag(self, where: Where, tag: str) -> None:
         self._fault(where, f"tag {quoted(tag)} is not read here; leave it out (quotes make a text)")
 
@@ -253,7 +256,7 @@ class _Tree:
                 return "${"
             name = match[2]
             if name is None:
-                self._fault(where, "`${` is not followed by the NAME of a variable and `}`; write `$${` for `${` itself")
+                self._fault(where, "`${` is not followed by a variable's NAME and `}`; `$${` stands for `${` itself")
                 return ""
             value = self._environ.get(name)
             if value is None:

@@ -100,8 +100,8 @@ def integer(text: str) -> int | None:
     """The integer that a plain scalar is (decimal, 0o, 0x), None when it is none or beyond 64 bits."""
     if _INTEGER.fullmatch(text) is None or len(text) > 32:
         return None
-    number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-    return number if _SMALLEST <= number <= _LARGEST else None
+    found = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return found if _SMALLEST <= found <= _LARGEST else None
 
 
 def plain(value: Value, fault: Callable[[Where, str], None]) -> Any:
@@ -116,16 +116,16 @@ def plain(value: Value, fault: Callable[[Where, str], None]) -> Any:
         return None
     if value.is_true or value.is_false:
         return value.is_true
-    number = _number(value.text)
-    if number is not None and math.isfinite(number):
-        return number
-    if number is not None or _NO_NUMBER.fullmatch(value.text):
+    found = number(value.text)
+    if found is not None and math.isfinite(found):
+        return found
+    if found is not None or _NO_NUMBER.fullmatch(value.text):
         fault(value.where, "this number is too large to be held; quote it if it is a text")
     return value.text
 
 
-def _number(text: str) -> int | float | None:
-    """None: not a number. Infinity: one that is too large."""
+def number(text: str) -> int | float | None:
+    """The number that a plain scalar is, with its spelling when that is its own. Infinity: one that is too large."""
     if _INTEGER.fullmatch(text):
         whole = integer(text)
         if whole is None:
@@ -146,7 +146,7 @@ def _number(text: str) -> int | float | None:
 
 
 def located(data: Any, path: str, places: Mapping[str, Where], where: Where) -> Value:
-    """Plain data as values again. places: dotted path (`limit`, `keys[0].name`) -> its place; where: of what has none."""
+    """Plain data as values again. places: dotted path (`limit`, `keys[0].name`) -> place; where: of what has none."""
     here = places.get(path, where)
     if isinstance(data, Mapping):
         entries = []

@@ -1,8 +1,8 @@
 """Claims as request fields for the upstream.
 
-Knows: which fields may carry a claim, and how a claim's value is written in one. Refuses to know: whether the claims are
-true. Strategy: names are checked once; a value that can't stand in a field refuses the token, because an upstream that
-misses a field, or reads two out of one, decides wrongly.
+Knows: which fields may carry a claim, and how a claim's value is written in one. Refuses to know: whether the claims
+are true. Strategy: names are checked once; a value that can't stand in a field refuses the token, because an upstream
+that misses a field, or reads two out of one, decides wrongly.
 """
 
 from __future__ import annotations

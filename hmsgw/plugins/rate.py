@@ -65,7 +65,6 @@ class Turnstile:
         self._now = now
         self._name = quoted(name)
         self._policy = policy(self._name, quota, window_s)
-        self._quota = quota
         self._detail, self._reason = refusal
         self._enforced = enforced
         self._label = label
@@ -97,7 +96,7 @@ class Turnstile:
     def explain(self, req: Request) -> str:
         decision = self._peek(self._caller(req), self._now())
         if decision.allowed:
-            return f"would pass; after it {decision.remaining} of {self._quota} would be left to this caller"
+            return f"would pass; after it {decision.remaining} more would be left to this caller now"
         return f"would be refused: 429 {self._reason}, try again in {retry_after(decision)} s"
 
     def _refusal(self, seconds: str) -> HTTPError:

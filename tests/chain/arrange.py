@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from hmsgw.config.bundle import Bundle
-from hmsgw.config.faults import Refused
 from twisted.internet.task import Clock
 
 from hmsgw.chain.build import build
 from hmsgw.chain.prepare import Prepared, prepare
 from hmsgw.chain.run import Chain
 from hmsgw.chain.tools import Tools
+from hmsgw.config.bundle import Bundle
+from hmsgw.config.faults import Refused
 from hmsgw.config.model import Config, Defaults, PluginUse, Route, Where
 
 ROOT = "/srv/gateway"

@@ -6,13 +6,13 @@ import gc
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from hmsgw.config.faults import Refused
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain import catalogue
 from hmsgw.chain.api import OptionError
 from hmsgw.chain.build import build
 from hmsgw.chain.run import Chain
+from hmsgw.config.faults import Refused
 from hmsgw.testing import FakeRequest, FakeResponse
 from tests.chain.arrange import Scene, bundle, bundle_of, config, prepared, route, use
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hmsgw.config.bundle import Bundle
-from hmsgw.config.faults import Fault
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain import dropins
 from hmsgw.chain.dropins import DropIns
+from hmsgw.config.bundle import Bundle
+from hmsgw.config.faults import Fault
 from tests.chain.arrange import PACKAGE, ROOT, bundle_of
 
 

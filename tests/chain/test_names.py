@@ -54,7 +54,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_mode_and_deadline(self) -> None:
         """Mode and deadline may stand in the set-up and in the route, and the route's word counts."""
-        given = set_up("hello", plugin="a", mode="shadow", deadline=2.0)
+        given = set_up("hello", plugin="a", mode="shadow", deadline="2s")
         found = resolved("hello", given, plugins__a=PASS)
         self.assertEqual((found.shadow, found.deadline_s), (True, 2.0))
         found = resolved(use("hello", mode="enforce"), given, plugins__a=PASS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from hmsgw.config.faults import Fault
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.options import UseOptions, canonical, place, split
+from hmsgw.config.faults import Fault
 from hmsgw.config.model import PluginUse, Where
+from hmsgw.config.values import SpelledFloat
 from tests.chain.arrange import use
 
 _PLAIN = st.integers() | st.text(max_size=5) | st.lists(st.booleans(), max_size=3)
@@ -49,3 +50,9 @@ class CanonicalTests(SynchronousTestCase):
     def test_order_does_not_matter(self, options: dict[str, object]) -> None:
         """Equal options have one text, whatever their order."""
         self.assertEqual(canonical(options), canonical(dict(reversed(options.items()))))
+
+    def test_spelling(self) -> None:
+        """1.10 and 1.1 are two texts, because a header's value is a text."""
+        spelled = SpelledFloat(1.1)
+        spelled.text = "1.10"
+        self.assertNotEqual(canonical({"a": [spelled]}), canonical({"a": [1.1]}))

@@ -9,11 +9,11 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from hmsgw.config.bundle import Bundle
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.build import build
 from hmsgw.chain.prepare import prepare
+from hmsgw.config.bundle import Bundle
 from hmsgw.config.model import Defaults, PluginUse
 from hmsgw.testing import FakeRequest, FakeResponse
 from tests.chain.arrange import ROOT, Scene, bundle, config, faults_of, prepared, route, set_up, use

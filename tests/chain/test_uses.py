@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from hmsgw.config.kinds import Count, Secret
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.uses import settings_in_words
+from hmsgw.config.kinds import Count, Secret
 from tests.chain.arrange import bundle, config, prepared, route, use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    per: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +22,8 @@ class Settings:
     limit: Annotated[int, Count(1)] = 5
     secret: Annotated[str | None, Secret()] = None
     other: tuple[str, ...] = ()
+    part: Part = Part()
+    mode: str = "enforce"
 
 
 class WordsTests(SynchronousTestCase):
@@ -24,6 +31,11 @@ class WordsTests(SynchronousTestCase):
         """A secret is never part of the words; what was left out is not either."""
         self.assertEqual(settings_in_words(Settings(secret="hunter2")), "limit=5 secret=(secret)")
         self.assertEqual(settings_in_words(Settings()), "limit=5")
+
+    def test_values(self) -> None:
+        """Lists, numbers and parts read as they are written in a configuration."""
+        given = Settings(other=("a", "b"), part=Part(per=0.5))
+        self.assertEqual(settings_in_words(given), "limit=5 other=a,b part=(per=0.5)")
 
     def test_drop_in(self) -> None:
         """Of a drop-in's options only the names are told, because any of them may be a secret."""

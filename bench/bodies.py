@@ -1,0 +1,117 @@
+"""Big bodies: 1 MiB answers to many, and 1 GiB down and up over one connection, also to a reader that is slow.
+
+Knows: the scenario `bodies`. Refuses to know: sockets (`bench.streams`) and wrk (`bench.load`). Strategy: throughput, CPU
+time a GiB, and how far the peak of resident memory rose above what was resident before, for the gateway without
+plugins beside bare nginx and HAProxy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench import cpu, load, streams
+from bench.load import LoadFailed
+from bench.origin import GIB, MIB, ONE_GIB, ONE_MIB
+from bench.processes import Running, StartFailed, free_ports
+from bench.results import Row
+from bench.small import TRANSPORTS, latest
+from bench.streams import Edge
+from bench.subject import Ground, Subject, started
+
+SPEED = "MiB/s"
+CPU_GIB = "CPU ms a GiB"
+GROWTH = "peak growth MiB"
+PEERS = ("hmsgw", "nginx", "haproxy")
+_SLOW_S = 4.0
+_SLOW_BYTES_PER_S = 8 * MIB
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def bodies(ground: Ground) -> list[Row]:
+    with _sink(ground) as sink_port:
+        rows: list[Row] = []
+        for tls, words in TRANSPORTS:
+            rows += _each(ground, f"1 MiB answers, {words}", None, lambda one, tls=tls: _many(ground, one, tls))
+            rows += _each(ground, f"1 GiB download, {words}", None, lambda one, tls=tls: _download(one, tls))
+            rows += _each(ground, f"1 GiB upload, {words}", sink_port, lambda one, tls=tls: _upload(one, tls))
+            rows += _each(ground, f"slow reader, {words}", None, lambda one, tls=tls: _slowly(one, tls), rounds=1)
+        return rows
+
+
+def _each(
+    ground: Ground,
+    table: str,
+    origin_port: int | None,
+    measure: Callable[[Subject], tuple[float, float]],
+    rounds: int | None = None,
+) -> list[Row]:
+    """One table. measure gives (bytes of body, seconds); the seconds are 0 where speed means nothing."""
+    rows: list[Row] = []
+    with contextlib.ExitStack() as stack:
+        running: list[tuple[Subject, Row]] = []
+        for peer, program, job in ground.of_job("bare"):
+            if peer.word not in PEERS:
+                continue
+            row = Row(table, peer.word, peer.title, job)
+            rows.append(row)
+            try:
+                subject = stack.enter_context(started(ground, peer, program, job, origin_port=origin_port))
+                running.append((subject, row))
+            except StartFailed as error:
+                row.fault = str(error)
+        for n in range(rounds or ground.rounds):
+            for subject, row in running:
+                try:
+                    row.add(_watched(subject, measure))
+                except (OSError, LoadFailed) as error:
+                    row.fault = f"failed: {error}"
+                ground.say(f"{table}, round {n + 1}, {subject.peer.title}: {latest(row)}")
+    return rows
+
+
+def _watched(subject: Subject, measure: Callable[[Subject], tuple[float, float]]) -> dict[str, float]:
+    pid = subject.running.pid
+    held, spent = cpu.resident_bytes(pid), subject.spent_us()
+    cpu.forget_peak(pid)
+    size, seconds = measure(subject)
+    figures = {GROWTH: (cpu.peak_bytes(pid) - held) / MIB}
+    if seconds:
+        figures = {SPEED: size / MIB / seconds, CPU_GIB: (subject.spent_us() - spent) / 1000 / (size / GIB), **figures}
+    return figures
+
+
+def _many(ground: Ground, subject: Subject, tls: bool) -> tuple[float, float]:
+    script = load.same_script(ground.folder / "body.lua", None)
+    ran = load.run(subject.url(tls, ONE_MIB), script, connections=ground.connections, seconds=ground.seconds)
+    if ran.failed or not ran.requests:
+        raise LoadFailed(f"{ran.failed} of {ran.requests} requests failed")
+    return ran.bytes, ran.duration_us / 1e6
+
+
+def _download(subject: Subject, tls: bool) -> tuple[float, float]:
+    return GIB, streams.download(_edge(subject, tls), ONE_GIB, GIB)
+
+
+def _upload(subject: Subject, tls: bool) -> tuple[float, float]:
+    return GIB, streams.upload(_edge(subject, tls), "/upload", GIB)
+
+
+def _slowly(subject: Subject, tls: bool) -> tuple[float, float]:
+    return streams.read_slowly(_edge(subject, tls), ONE_GIB, GIB, _SLOW_S, _SLOW_BYTES_PER_S), 0.0
+
+
+def _edge(subject: Subject, tls: bool) -> Edge:
+    return Edge(subject.port(tls), subject.stage.material.certificate if tls else None)
+
+
+@contextlib.contextmanager
+def _sink(ground: Ground) -> Iterator[int]:
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "bench.sink", str(port)]
+    environ = {"PYTHONPATH": str(_ROOT)}
+    with Running("the upload sink", command, ground.folder / "sink.out", core=ground.load_core, environ=environ) as sink:
+        sink.await_ports([port])
+        yield port

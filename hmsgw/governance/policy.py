@@ -1,0 +1,38 @@
+"""What may run: in this version only what `--dev` allows, because signatures are not checked yet.
+
+Knows: the rule of the contract (section 8) that nothing unsigned is loaded, and the next command to type. Refuses to
+know: files and YAML. Strategy: functions that give a sentence, or None when there is nothing against it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from os.path import basename
+
+
+def refusal_of_unsigned(file: str, *, dev: bool) -> str | None:
+    """Why a file that nobody signed may not run; None under --dev."""
+    if dev:
+        return None
+    return f"{basename(file)} is not signed, and this gateway runs only signed configurations"
+
+
+def next_command(file: str, state_dir: str = "") -> str:
+    """What to type to try a refused file on this machine."""
+    words = ["hms-gateway", "start", "--dev", "--config", file]
+    if state_dir:
+        words += ["--state-dir", state_dir]
+    return shlex.join(words)
+
+
+def refusal_of_environment(named: str | None, of_host: str | None) -> str | None:
+    """Why a configuration that names an `environment` may not run on a host with --environment."""
+    if named is None or of_host is None or named == of_host:
+        return None
+    return f"the configuration is for the environment {named}, and this gateway was started for {of_host} (--environment)"
+
+
+def notice_of_dev(file: str | None) -> str:
+    """What is said at start, in the log."""
+    what = f"{basename(file)} runs unsigned" if file else "configurations run unsigned"
+    return f"--dev: {what}, and tokens of the development key are accepted; never do this in production"

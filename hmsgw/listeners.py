@@ -1,0 +1,167 @@
+"""The listeners of the gateway: which sockets are open, and what is behind each.
+
+Knows: how a new set of listeners takes the place of the old one: what stays keeps its socket and its connections, what
+is new is bound before anything is given up, what goes stops accepting and drains. Refuses to know: requests, plans.
+Strategy: `plan` may fail and changes nothing; `commit` can't fail; `abandon` undoes a plan.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hmsgw.config.model import Listener
+from hmsgw.edge.connection import EdgeConnection
+from hmsgw.edge.door import Door
+
+
+class Serving(Protocol):
+    """A socket that is accepted from (`transport.listen`)."""
+
+    def stop_accepting(self) -> None: ...
+    def set_tls(self, tls: Any) -> None: ...
+
+
+@dataclass(slots=True)
+class Open:
+    """One listener that is open. serving: None until the reactor runs."""
+
+    listener: Listener
+    sock: socket.socket
+    door: Door
+    tls: Any
+    serving: Serving | None = None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        return (self.listener.address, self.listener.port)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """(IP address, port) that it is really bound to."""
+        name = self.sock.getsockname()
+        return (name[0], name[1])
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a configuration wants. opened: sockets bound for it."""
+
+    wanted: list[tuple[Listener, Any]]
+    opened: dict[tuple[str, int], socket.socket]
+
+
+class Listeners:
+    """See the module.
+
+    open_socket: (address, port) -> a bound, listening socket; raises transport.listen.BindError.
+    serve: (socket, protocol factory, tls, door) -> Serving. new_door: listener -> its Door.
+    """
+
+    def __init__(
+        self,
+        open_socket: Callable[[str, int], socket.socket],
+        serve: Callable[[socket.socket, Callable[[], EdgeConnection], Any, Door], Serving],
+        new_door: Callable[[Listener], Door],
+    ) -> None:
+        self._open_socket = open_socket
+        self._serve = serve
+        self._new_door = new_door
+        self._running = False
+        self._open: dict[tuple[str, int], Open] = {}
+        self._leaving: list[Open] = []
+
+    @property
+    def open(self) -> list[Open]:
+        return list(self._open.values())
+
+    @property
+    def doors(self) -> list[Door]:
+        """Of every connection that lives, listeners that have gone included."""
+        return [one.door for one in (*self._open.values(), *self._leaving)]
+
+    def plan(self, wanted: list[tuple[Listener, Any]]) -> Plan:
+        """Bind what is new. wanted: (listener, its tls or None). Raises BindError; then nothing has changed."""
+        opened: dict[tuple[str, int], socket.socket] = {}
+        try:
+            for listener, _ in wanted:
+                place = (listener.address, listener.port)
+                if place not in self._open and place not in opened:
+                    opened[place] = self._open_socket(listener.address, listener.port)
+        except BaseException:
+            for sock in opened.values():
+                sock.close()
+            raise
+        return Plan(wanted, opened)
+
+    def abandon(self, plan: Plan) -> None:
+        """Close what a plan opened."""
+        for sock in plan.opened.values():
+            sock.close()
+
+    def commit(self, plan: Plan) -> list[str]:
+        """Carry a plan out. Returns what changed, in words."""
+        said: list[str] = []
+        wanted = {(listener.address, listener.port): (listener, tls) for listener, tls in plan.wanted}
+        for place in [place for place in self._open if place not in wanted]:
+            gone = self._open.pop(place)
+            self._leaving.append(gone)
+            if gone.serving is not None:
+                gone.serving.stop_accepting()
+            gone.door.drain()
+            said.append(f"listener {gone.listener.name} closed")
+        for place, (listener, tls) in wanted.items():
+            there = self._open.get(place)
+            if there is None:
+                self._open[place] = opened = Open(listener, plan.opened[place], self._new_door(listener), tls)
+                if self._running:
+                    self._begin(opened)
+                said.append(f"listener {listener.name} opened on {listener.address} port {opened.address[1]}")
+            elif (there.tls is None) == (tls is None):
+                there.listener, there.tls = listener, tls
+                there.door.name = listener.name
+                if there.serving is not None and tls is not None:
+                    there.serving.set_tls(tls)
+            else:
+                said.append(self._exchange_kind(there, listener, tls))
+        return said
+
+    def _exchange_kind(self, there: Open, listener: Listener, tls: Any) -> str:
+        """Plain becomes TLS or the other way: the socket stays, what comes next is of the other kind."""
+        duplicate = there.sock.dup()
+        self._leaving.append(Open(there.listener, there.sock, there.door, there.tls, there.serving))
+        if there.serving is not None:
+            there.serving.stop_accepting()
+        there.door.drain()
+        there.listener, there.tls, there.sock = listener, tls, duplicate
+        there.door, there.serving = self._new_door(listener), None
+        if self._running:
+            self._begin(there)
+        return f"listener {listener.name} now speaks {'plain HTTP' if tls is None else 'TLS'}"
+
+    def start(self) -> None:
+        """Accept connections."""
+        self._running = True
+        for one in self._open.values():
+            self._begin(one)
+
+    def _begin(self, one: Open) -> None:
+        door = one.door
+        one.serving = self._serve(one.sock, lambda: EdgeConnection(door), one.tls, door)
+
+    def stop_accepting(self) -> None:
+        """New connections are refused from now on; those that are open drain."""
+        for one in self._open.values():
+            if one.serving is not None:
+                one.serving.stop_accepting()
+            one.door.drain()
+
+    def connections(self) -> int:
+        return sum(len(door.open) for door in self.doors)
+
+    def abort(self) -> None:
+        """Close every connection."""
+        for door in self.doors:
+            door.abort_all()

@@ -1,0 +1,182 @@
+"""Listening sockets, and accepting from them.
+
+Knows: binding before privileges drop, accepting in batches, handshakes that are under way, and what to do when there
+are no descriptors left. Refuses to know: HTTP and certificates' content. Strategy: we accept ourselves, on either
+event loop's readiness, and hand each socket over: to uvloop's transports where uvloop runs, else to Twisted's own. A
+later version looks into the first bytes (PROXY header, SNI) between the accepting and the handing over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from hmsgw.transport.loops import uvloop_of
+from hmsgw.transport.stock import serve_stock
+from hmsgw.transport.tls import ServerTls
+from hmsgw.transport.uv_transport import UvTransport, loop_failure
+
+_log = Logger()
+
+_BATCH = 64
+_BACK_OFF_S = 0.1
+#: Nothing left to accept with: wait for something to close.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class BindError(Exception):
+    """An address can't be listened on; one sentence that says what to do."""
+
+
+def open_socket(address: str, port: int, backlog: int = 4096) -> socket.socket:
+    """A bound, listening, non-blocking socket. `::` listens on IPv4 too, and falls back to 0.0.0.0 where the host has
+    no IPv6. Raises BindError."""
+    try:
+        return _bound(address, port, backlog)
+    except OSError as error:
+        if address == "::" and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return open_socket("0.0.0.0", port, backlog)
+        raise BindError(_why_not(address, port, error)) from None
+
+
+def _bound(address: str, port: int, backlog: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address == "::" else 1)
+        sock.bind((address, port))
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _why_not(address: str, port: int, error: OSError) -> str:
+    where = f"address {address} port {port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is in use by another program; stop that one, or choose another port with --port or in the file"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{where} may not be opened by this user; start as root with --uid, or use a port above 1023"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{where} is no address of this host; name one that is, or 0.0.0.0"
+    return f"{where} can't be opened: {error.strerror}"
+
+
+class Serving:
+    """A socket that is accepted from by uvloop. handshaking: TLS handshakes under way, at most `max_pending`."""
+
+    def __init__(
+        self,
+        loop: Any,
+        sock: socket.socket,
+        new_protocol: Callable[[], Any],
+        tls: ServerTls | None,
+        max_pending: int,
+        handshake_timeout_s: float,
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._new_protocol = new_protocol
+        self._tls = tls
+        self._max_pending = max_pending
+        self._handshake_timeout_s = handshake_timeout_s
+        self._tasks: set[Any] = set()
+        self._retry: Any = None
+        self.refused = 0
+        loop.set_exception_handler(loop_failure)
+        loop.add_reader(sock.fileno(), self._accept)
+
+    @property
+    def handshaking(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        name = self._sock.getsockname()
+        return (name[0], name[1])
+
+    def set_tls(self, tls: ServerTls | None) -> None:
+        """For connections from now on; those that are open keep what they have."""
+        self._tls = tls
+
+    def stop_accepting(self) -> None:
+        """Close the listening socket; connections go on."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _accept(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                connection, _peer = self._sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._back_off(error)
+                    return
+                continue  # the client went before it was accepted
+            if len(self._tasks) >= self._max_pending:
+                self.refused += 1
+                connection.close()
+                continue
+            connection.setblocking(False)
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                pass
+            task = self._loop.create_task(self._hand_over(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _back_off(self, error: OSError) -> None:
+        _log.error("no connection can be accepted now: {why}", why=error.strerror)
+        self._loop.remove_reader(self._sock.fileno())
+        self._retry = self._loop.call_later(_BACK_OFF_S, self._accept_again)
+
+    def _accept_again(self) -> None:
+        self._retry = None
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+
+    async def _hand_over(self, connection: socket.socket) -> None:
+        tls = self._tls
+        adapter = UvTransport(self._new_protocol())
+        try:
+            if tls is None:
+                await self._loop.connect_accepted_socket(lambda: adapter, connection)
+            else:
+                await self._loop.connect_accepted_socket(
+                    lambda: adapter, connection, ssl=tls.context, ssl_handshake_timeout=self._handshake_timeout_s,
+                    ssl_shutdown_timeout=2.0,
+                )  # fmt: skip
+        except (OSError, asyncio.TimeoutError, asyncio.CancelledError) as error:
+            connection.close()
+            _log.debug("a connection ended before it began: {why}", why=str(error) or type(error).__name__)
+
+
+def serve(
+    reactor: Any,
+    sock: socket.socket,
+    new_protocol: Callable[[], Any],
+    tls: ServerTls | None,
+    *,
+    max_pending: int,
+    handshake_timeout_s: float,
+) -> Any:
+    """Accept from `sock` until `stop_accepting`. new_protocol: makes a Twisted Protocol for each connection."""
+    loop = uvloop_of(reactor)
+    if loop is None:
+        return serve_stock(reactor, sock, new_protocol, tls)
+    return Serving(loop, sock, new_protocol, tls, max_pending, handshake_timeout_s)

@@ -1,0 +1,60 @@
+"""Certificates and keys from bytes into an `ssl.SSLContext`, which only takes files.
+
+Knows: a file without a name (memfd), and the fallback of a private one that is removed at once. Refuses to know: whose
+certificate it is. Bytes come from the bundle: what was verified is what is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+
+class BadCertificate(Exception):
+    """One sentence on what is wrong with a certificate or a key."""
+
+
+def load_chain(context: ssl.SSLContext, chain_pem: bytes, key_pem: bytes) -> None:
+    """Put a chain and its key into a context. Raises BadCertificate."""
+    content = key_pem.rstrip() + b"\n" + chain_pem
+    try:
+        if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+            descriptor = os.memfd_create("hmsgw", os.MFD_CLOEXEC)
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        else:
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(content)
+                file.flush()
+                context.load_cert_chain(file.name)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise BadCertificate(f"the certificate and its key can't be used: {error}") from None
+
+
+def names_of(chain_pem: bytes, key_pem: bytes) -> tuple[str, ...]:
+    """The names that the first certificate of a chain is for, lower-case. Raises BadCertificate when it can't be read,
+    or the key is another's."""
+    try:
+        certificate = x509.load_pem_x509_certificate(chain_pem)
+    except ValueError as error:
+        raise BadCertificate(f"the certificate is not PEM: {error}") from None
+    try:
+        key = load_pem_private_key(key_pem, None)
+    except TypeError:
+        raise BadCertificate("the key is encrypted; store it without a passphrase, readable by the gateway only") from None
+    except ValueError as error:
+        raise BadCertificate(f"the key is not PEM: {error}") from None
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
+        raise BadCertificate("the key does not belong to the certificate")
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
