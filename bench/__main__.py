@@ -1,7 +1,7 @@
 """`python -m bench`: choose who and what, lay the ground, run the scenarios, show the tables.
 
-Knows: the command line and the order of things. Refuses to know: how anything is measured. Strategy: everything lives in
-one temporary folder and every process in a block that ends it, so that Ctrl-C or a fault leaves nothing behind.
+Knows: the command line and the order of things. Refuses to know: how anything is measured. Strategy: everything lives
+in one temporary folder and every process in a block that ends it, so that Ctrl-C or a fault leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SCENARIOS: dict[str, Callable[[Ground], list[Row]]] = {
     "idle": idle,
     "routing": routing,
 }
-_TOOLS = {"wrk": "apt install wrk", "nginx": "apt install nginx-light", "taskset": "apt install util-linux"}
+_TOOLS = {"wrk": "apt install wrk", "taskset": "apt install util-linux"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _options(arguments)
+    options = parsed_options(arguments)
     missing_tools = [f"{tool} ({how})" for tool, how in _TOOLS.items() if shutil.which(tool) is None]
     if missing_tools:
         print(f"The bench needs {', '.join(missing_tools)}.", file=sys.stderr)
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = [f"{peer.title} is not installed: {peer.install}" for peer, program in chosen if program is None]
     for line in missing:
         _say(line)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a SystemExit unwinds every block, as Ctrl-C does
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # a SystemExit unwinds every block, as Ctrl-C does
     rows: list[Row] = []
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -61,22 +62,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         report.write_json(options.json, rows, _settings(options))
     if options.svg:
-        chart.write(options.svg, rows)
-    return 0
+        try:
+            chart.write(options.svg, rows)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 1 if any(row.fault for row in rows if row.peer == "hmsgw") else 0
 
 
-def _measure(
-    folder: Path, options: argparse.Namespace, found: tuple[tuple[Peer, str], ...], rows: list[Row]
-) -> None:
+def _measure(folder: Path, options: argparse.Namespace, found: tuple[tuple[Peer, str], ...], rows: list[Row]) -> None:
     measured_core, load_core = two_cores()
     os.sched_setaffinity(0, {load_core})  # what the bench starts runs there too, unless it is measured
     made = material.make(folder)
-    laid = origin.start(folder, load_core)
-    try:
+    with origin.listening(folder, load_core) as origin_port:
         ground = Ground(
             folder=folder,
             material=made,
-            origin_port=laid.port,
+            origin_port=origin_port,
             measured_core=measured_core,
             load_core=load_core,
             found=found,
@@ -89,8 +91,6 @@ def _measure(
         )
         for word in options.scenarios:
             rows += SCENARIOS[word](ground)
-    finally:
-        laid.running.stop()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parsed_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = _parser().parse_args(arguments)
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 4)

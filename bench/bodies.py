@@ -1,7 +1,7 @@
 """Big bodies: 1 MiB answers to many, and 1 GiB down and up over one connection, also to a reader that is slow.
 
-Knows: the scenario `bodies`. Refuses to know: sockets (`bench.streams`) and wrk (`bench.load`). Strategy: throughput, CPU
-time a GiB, and how far the peak of resident memory rose above what was resident before, for the gateway without
+Knows: the scenario `bodies`. Refuses to know: sockets (`bench.streams`) and wrk (`bench.load`). Strategy: throughput,
+CPU time a GiB, and how far the peak of resident memory rose above what was resident before, for the gateway without
 plugins beside bare nginx and HAProxy.
 """
 
@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from bench import cpu, load, streams
 from bench.load import LoadFailed
 from bench.origin import GIB, MIB, ONE_GIB, ONE_MIB
-from bench.processes import Running, StartFailed, free_ports
+from bench.processes import StartFailed, free_ports, running
 from bench.results import Row
 from bench.small import TRANSPORTS, latest
 from bench.streams import Edge
@@ -34,24 +35,25 @@ def bodies(ground: Ground) -> list[Row]:
     with _sink(ground) as sink_port:
         rows: list[Row] = []
         for tls, words in TRANSPORTS:
-            rows += _each(ground, f"1 MiB answers, {words}", None, lambda one, tls=tls: _many(ground, one, tls))
-            rows += _each(ground, f"1 GiB download, {words}", None, lambda one, tls=tls: _download(one, tls))
-            rows += _each(ground, f"1 GiB upload, {words}", sink_port, lambda one, tls=tls: _upload(one, tls))
-            rows += _each(ground, f"slow reader, {words}", None, lambda one, tls=tls: _slowly(one, tls), rounds=1)
+            rows += _each(ground, f"1 MiB answers, {words}", partial(_many, ground, tls))
+            rows += _each(ground, f"1 GiB download, {words}", partial(_download, tls))
+            rows += _each(ground, f"1 GiB upload, {words}", partial(_upload, tls), origin_port=sink_port)
+            rows += _each(ground, f"slow reader, {words}", partial(_slowly, tls), rounds=1)
         return rows
 
 
 def _each(
     ground: Ground,
     table: str,
-    origin_port: int | None,
     measure: Callable[[Subject], tuple[float, float]],
+    *,
+    origin_port: int | None = None,
     rounds: int | None = None,
 ) -> list[Row]:
     """One table. measure gives (bytes of body, seconds); the seconds are 0 where speed means nothing."""
     rows: list[Row] = []
     with contextlib.ExitStack() as stack:
-        running: list[tuple[Subject, Row]] = []
+        pairs: list[tuple[Subject, Row]] = []
         for peer, program, job in ground.of_job("bare"):
             if peer.word not in PEERS:
                 continue
@@ -59,11 +61,11 @@ def _each(
             rows.append(row)
             try:
                 subject = stack.enter_context(started(ground, peer, program, job, origin_port=origin_port))
-                running.append((subject, row))
+                pairs.append((subject, row))
             except StartFailed as error:
                 row.fault = str(error)
         for n in range(rounds or ground.rounds):
-            for subject, row in running:
+            for subject, row in pairs:
                 try:
                     row.add(_watched(subject, measure))
                 except (OSError, LoadFailed) as error:
@@ -83,7 +85,7 @@ def _watched(subject: Subject, measure: Callable[[Subject], tuple[float, float]]
     return figures
 
 
-def _many(ground: Ground, subject: Subject, tls: bool) -> tuple[float, float]:
+def _many(ground: Ground, tls: bool, subject: Subject) -> tuple[float, float]:
     script = load.same_script(ground.folder / "body.lua", None)
     ran = load.run(subject.url(tls, ONE_MIB), script, connections=ground.connections, seconds=ground.seconds)
     if ran.failed or not ran.requests:
@@ -91,15 +93,15 @@ def _many(ground: Ground, subject: Subject, tls: bool) -> tuple[float, float]:
     return ran.bytes, ran.duration_us / 1e6
 
 
-def _download(subject: Subject, tls: bool) -> tuple[float, float]:
+def _download(tls: bool, subject: Subject) -> tuple[float, float]:
     return GIB, streams.download(_edge(subject, tls), ONE_GIB, GIB)
 
 
-def _upload(subject: Subject, tls: bool) -> tuple[float, float]:
+def _upload(tls: bool, subject: Subject) -> tuple[float, float]:
     return GIB, streams.upload(_edge(subject, tls), "/upload", GIB)
 
 
-def _slowly(subject: Subject, tls: bool) -> tuple[float, float]:
+def _slowly(tls: bool, subject: Subject) -> tuple[float, float]:
     return streams.read_slowly(_edge(subject, tls), ONE_GIB, GIB, _SLOW_S, _SLOW_BYTES_PER_S), 0.0
 
 
@@ -111,7 +113,7 @@ def _edge(subject: Subject, tls: bool) -> Edge:
 def _sink(ground: Ground) -> Iterator[int]:
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "bench.sink", str(port)]
-    environ = {"PYTHONPATH": str(_ROOT)}
-    with Running("the upload sink", command, ground.folder / "sink.out", core=ground.load_core, environ=environ) as sink:
+    output = ground.folder / "sink.out"
+    with running("the upload sink", command, output, core=ground.load_core, environ={"PYTHONPATH": str(_ROOT)}) as sink:
         sink.await_ports([port])
         yield port

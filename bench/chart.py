@@ -1,7 +1,7 @@
 """The speed table as an SVG bar chart, written by hand: no drawing library, readable on light and dark pages.
 
 Knows: lengths, colours, labels. Refuses to know: how the figures came about. Strategy: one group of bars a table, the
-shortest bar first in meaning (less CPU is better), the gateway's bars in the one strong colour.
+shortest bar first (less CPU is better), the gateway's bars in the one strong colour.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from bench.results import CPU, Row, tables
+from bench.results import CPU, JOB_WORDS, Row, tables
 
 _WIDTH = 760
 _NAMES_WIDTH = 190
@@ -33,9 +33,9 @@ _STYLE = """
 
 
 def svg(rows: Sequence[Row]) -> str:
-    """Bars of CPU time a request for every table that has it. Raises ValueError when none has."""
+    """Bars of CPU time a request for every table that compares jobs by it. Raises ValueError when none has."""
     groups = {
-        name: [(row, median) for row in members if (median := row.median(CPU)) is not None]
+        name: [(row, median) for row in members if row.job in JOB_WORDS and (median := row.median(CPU)) is not None]
         for name, members in tables(rows).items()
     }
     groups = {name: bars for name, bars in groups.items() if bars}

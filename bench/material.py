@@ -76,9 +76,7 @@ def make(folder: Path) -> Material:
     material.key.write_bytes(key)
     material.both.write_bytes(certificate + key)
     public_key = material.signing_key.public_key()
-    material.public_key.write_bytes(
-        public_key.public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    material.public_key.write_bytes(public_key.public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
     numbers = public_key.public_numbers()
     jwk = {"kty": "RSA", "kid": _KID, "alg": "RS256", "use": "sig", "n": _number(numbers.n), "e": _number(numbers.e)}
     material.key_set.write_text(json.dumps({"keys": [jwk]}))
@@ -94,7 +92,7 @@ def write_tokens(material: Material, path: Path, count: int) -> None:
 
 def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(tz=datetime.timezone.utc)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     return (
         x509.CertificateBuilder()

@@ -6,11 +6,11 @@ connections as long as they are used, and runs on the load's core, so that it ne
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.processes import Running, free_ports
+from bench.processes import StartFailed, free_ports, on_path, running
 
 SMALL = b'{"clinic":"north","open":true,"beds":12,"queue":34}'
 MIB = 1024 * 1024
@@ -35,17 +35,12 @@ http {{
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    running: Running
-    port: int
-
-
-def start(folder: Path, core: int) -> Origin:
-    """Raises StartFailed, FileNotFoundError when there is no nginx."""
-    binary = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+@contextlib.contextmanager
+def listening(folder: Path, core: int) -> Iterator[int]:
+    """The origin's port, until the block ends. Raises StartFailed."""
+    binary = on_path("nginx")
     if binary is None:
-        raise FileNotFoundError("nginx")
+        raise StartFailed("the origin is nginx: apt install nginx-light")
     (port,) = free_ports(1)
     for path, size in ((ONE_MIB, MIB), (ONE_GIB, GIB)):
         file = folder / path.lstrip("/")
@@ -57,13 +52,10 @@ def start(folder: Path, core: int) -> Origin:
     text = _CONFIGURATION.format(folder=folder, port=port, small=SMALL.decode(), scratch=scratch_folders(folder))
     configuration = folder / "origin.conf"
     configuration.write_text(text)
-    running = Running("the origin (nginx)", [binary, "-c", str(configuration)], folder / "origin.out", core=core)
-    try:
-        running.await_ports([port])
-    except BaseException:
-        running.stop()
-        raise
-    return Origin(running, port)
+    command = [binary, "-c", str(configuration)]
+    with running("the origin (nginx)", command, folder / "origin.out", core=core) as origin:
+        origin.await_ports([port])
+        yield port
 
 
 def scratch_folders(folder: Path) -> str:

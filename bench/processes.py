@@ -6,14 +6,16 @@ signal to the group ends it and whatever it started, also when the bench itself 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 _READY_S = 20.0
 _STOP_S = 5.0
@@ -24,7 +26,7 @@ class StartFailed(Exception):
 
 
 class Running:
-    """One started process. output: the file with what it writes to stdout and stderr."""
+    """One started process; `stop` it. output: the file with what it writes to stdout and stderr."""
 
     def __init__(
         self, title: str, command: Sequence[str], output: Path, *, core: int, environ: Mapping[str, str] | None = None
@@ -66,17 +68,27 @@ class Running:
                 continue
         self._process.wait()
 
-    def __enter__(self) -> Running:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def _last(self) -> str:
         lines = self.output.read_text(errors="replace").strip().splitlines()
         return " / ".join(lines[-4:]) or "it said nothing"
+
+
+@contextlib.contextmanager
+def running(
+    title: str, command: Sequence[str], output: Path, *, core: int, environ: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """A process that ends when the block does."""
+    one = Running(title, command, output, core=core, environ=environ)
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+def on_path(name: str) -> str | None:
+    """A program on PATH, among the active environment's scripts, or where Debian keeps daemons."""
+    places = (None, sysconfig.get_path("scripts"), "/usr/sbin")
+    return next((found for place in places if (found := shutil.which(name, path=place))), None)
 
 
 def free_ports(count: int) -> list[int]:

@@ -18,7 +18,9 @@ from bench.results import CPU, Row, ratios, tables
 
 def text(rows: Sequence[Row], missing: Sequence[str] = ()) -> str:
     parts = [f"Machine: {machine()}"]
-    parts += [f"### {name}\n\n{_table(members)}" for name, members in tables(rows).items()]
+    for name, members in tables(rows).items():
+        if any(row.series for row in members):
+            parts.append(f"### {name}\n\n{_table(members)}")
     faults = [f"* {row.table}, {row.name}: {row.fault}" for row in rows if row.fault]
     if faults:
         parts.append("Not measured, or not to be trusted:\n\n" + "\n".join(faults))

@@ -12,16 +12,18 @@ import contextlib
 from bench import load
 from bench.load import LoadFailed
 from bench.processes import StartFailed
-from bench.results import Row
+from bench.results import CPU, Row
 from bench.small import latest, measure
 from bench.subject import Ground, started
 
 FEW = 10
 MANY = 10_000
+EXTRA = f"µs more than among {FEW} routes"
 _PATTERN = "/route-%d/item"
 
 
 def routing(ground: Ground) -> list[Row]:
+    """Two rows; the second also says how much more each of its rounds cost than the first's."""
     rows: list[Row] = []
     with contextlib.ExitStack() as stack:
         running = []
@@ -45,4 +47,8 @@ def routing(ground: Ground) -> list[Row]:
             for subject, row, script in running:
                 measure(ground, subject, row, script, False)
                 ground.say(f"{row.table}, round {n + 1}/{ground.rounds}, {row.job}: {latest(row)}")
+    for few, many in zip(rows[::2], rows[1::2], strict=True):
+        costs = zip(few.series.get(CPU, ()), many.series.get(CPU, ()), strict=False)
+        for one, other in costs:
+            many.add({EXTRA: other - one})
     return rows

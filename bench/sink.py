@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import sys
-from typing import BinaryIO
+from io import BufferedIOBase
 
 _BLOCK_BYTES = 256 * 1024
 _LINE_BYTES = 8192
@@ -20,8 +20,8 @@ class Upload(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
-        while (length := _content_length(self.rfile)) is not None:
-            got = _counted(self.rfile, length)
+        while (length := content_length(self.rfile)) is not None:
+            got = counted(self.rfile, length)
             body = f'{{"bytes": {got}}}\n'.encode()
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
             self.wfile.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
@@ -33,7 +33,7 @@ class Sink(socketserver.ThreadingTCPServer):
     request_queue_size = socket.SOMAXCONN
 
 
-def _content_length(lines: BinaryIO) -> int | None:
+def content_length(lines: BufferedIOBase) -> int | None:
     """Of the next request: -1 for a chunked body, None when the connection has ended."""
     if not lines.readline(_LINE_BYTES).strip():
         return None
@@ -47,7 +47,7 @@ def _content_length(lines: BinaryIO) -> int | None:
     return length
 
 
-def _counted(body: BinaryIO, length: int) -> int:
+def counted(body: BufferedIOBase, length: int) -> int:
     if length >= 0:
         return _swallowed(body, length)
     got = 0
@@ -59,11 +59,11 @@ def _counted(body: BinaryIO, length: int) -> int:
     return got
 
 
-def _swallowed(body: BinaryIO, length: int) -> int:
+def _swallowed(body: BufferedIOBase, length: int) -> int:
     buffer = memoryview(bytearray(min(length, _BLOCK_BYTES)))
     left = length
     while left:
-        count = body.readinto(buffer[: min(left, len(buffer))])  # type: ignore[attr-defined]
+        count = body.readinto(buffer[: min(left, len(buffer))])
         if not count:
             break
         left -= count

@@ -11,7 +11,7 @@ import contextlib
 from pathlib import Path
 
 from bench import checks, load, material
-from bench.load import Counted, LoadFailed
+from bench.load import LoadFailed
 from bench.processes import StartFailed
 from bench.results import CPU, P99, RATE, Row
 from bench.subject import Ground, Subject, started
@@ -34,12 +34,12 @@ def small(ground: Ground) -> list[Row]:
             except StartFailed as error:
                 fault = str(error)
             if subject is None or fault is not None:
-                rows += [Row(f"small answers, {words}", peer.word, peer.title, job, {}, fault) for _, words in TRANSPORTS]
+                rows += [Row(_table(words), peer.word, peer.title, job, {}, fault) for _, words in TRANSPORTS]
                 ground.say(f"{peer.title} ({job}): {fault}")
             else:
                 subjects.append(subject)
         for tls, words in TRANSPORTS:
-            table = f"small answers, {words}"
+            table = _table(words)
             pairs = [(one, Row(table, one.peer.word, one.peer.title, one.job)) for one in subjects]
             for subject, _ in pairs:
                 with contextlib.suppress(LoadFailed):  # the measured run will say it again, in the table
@@ -62,7 +62,8 @@ def fresh(ground: Ground) -> list[Row]:
     rows: list[Row] = []
     for tls, words in TRANSPORTS:
         table = f"fresh tokens, {words}"
-        pairs = [(peer, program, Row(table, peer.word, peer.title, job)) for peer, program, job in ground.of_job("whole")]
+        taking_part = ground.of_job("whole")
+        pairs = [(peer, program, Row(table, peer.word, peer.title, job)) for peer, program, job in taking_part]
         for n in range(ground.rounds):
             for peer, program, row in pairs:
                 try:
@@ -70,7 +71,7 @@ def fresh(ground: Ground) -> list[Row]:
                         row.fault = row.fault or checks.fault(subject)
                         if row.fault is None:
                             load.run(subject.url(tls), same, connections=ground.connections, seconds=_WARM_S)
-                            measure(ground, subject, row, script, tls)
+                            measure(ground, subject, row, script, tls, ends_early=True)
                 except (StartFailed, LoadFailed) as error:
                     row.fault = str(error)
                 ground.say(f"{table}, round {n + 1}/{ground.rounds}, {peer.title}: {latest(row)}")
@@ -78,20 +79,27 @@ def fresh(ground: Ground) -> list[Row]:
     return rows
 
 
-def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool, path: str = "/") -> Counted | None:
-    """One window. A load that failed, or any answer but a good one, is the row's fault."""
+def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool, *, ends_early: bool = False) -> None:
+    """One window. A load that failed, or any answer but a good one, is the row's fault.
+
+    ends_early: the load may run out of requests before its time, so that requests a second would mean nothing.
+    """
     before = subject.spent_us()
     try:
-        ran = load.run(subject.url(tls, path), script, connections=ground.connections, seconds=ground.seconds)
+        ran = load.run(subject.url(tls), script, connections=ground.connections, seconds=ground.seconds)
     except LoadFailed as error:
         row.fault = str(error)
-        return None
+        return
     spent = subject.spent_us() - before
     if ran.failed or not ran.requests:
         row.fault = f"{ran.refused} refused and {ran.socket_errors} broken of {ran.requests} requests"
     if ran.requests:
-        row.add({CPU: spent / ran.requests, RATE: ran.per_s, P99: ran.p99_us / 1000})
-    return ran
+        figures = {CPU: spent / ran.requests, RATE: ran.per_s, P99: ran.p99_us / 1000}
+        row.add({name: value for name, value in figures.items() if name != RATE or not ends_early})
+
+
+def _table(words: str) -> str:
+    return f"small answers, {words}"
 
 
 def latest(row: Row) -> str:

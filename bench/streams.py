@@ -41,7 +41,7 @@ def download(edge: Edge, path: str, size: int) -> float:
     with edge.connect() as connection:
         began = time.monotonic()
         _ask(connection, f"GET {path}")
-        got = _head(connection, size)
+        got = read_head(connection, size)
         buffer = memoryview(bytearray(_BLOCK_BYTES))
         while got < size:
             count = connection.recv_into(buffer)
@@ -55,7 +55,7 @@ def read_slowly(edge: Edge, path: str, size: int, seconds: float, bytes_per_s: f
     """Ask for a body and read it at that pace for so long, then leave; bytes that came. Raises OSError."""
     with edge.connect(_SLOW_BUFFER_BYTES) as connection:
         _ask(connection, f"GET {path}")
-        got = _head(connection, size)
+        got = read_head(connection, size)
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             block = connection.recv(max(1, int(bytes_per_s * _SLOW_PAUSE_S)))
@@ -92,7 +92,7 @@ def _ask(connection: socket.socket, target: str, fields: str = "") -> None:
     connection.sendall(f"{target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
 
 
-def _head(connection: socket.socket, size: int) -> int:
+def read_head(connection: socket.socket, size: int) -> int:
     """Read a response head that announces `size`; the number of body bytes that came with it. Raises OSError."""
     got = b""
     while b"\r\n\r\n" not in got:

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import cpu
 from bench.material import Material
 from bench.peers.peer import Job, Launch, Peer, Stage
-from bench.processes import Running, free_ports
+from bench.processes import Running, free_ports, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,7 @@ def started(
         routes=routes,
     )
     launch = peer.launch(program, stage)
-    with Running(
-        peer.title, launch.command, folder / "output", core=ground.measured_core, environ=launch.environ
-    ) as running:
-        running.await_ports([plain_port, tls_port], within_s=30.0)
-        yield Subject(peer, job, stage, launch, running)
+    command, output = launch.command, folder / "output"
+    with running(peer.title, command, output, core=ground.measured_core, environ=launch.environ) as process:
+        process.await_ports([plain_port, tls_port], within_s=30.0)
+        yield Subject(peer, job, stage, launch, process)

@@ -1,369 +1,314 @@
 """The composition root: the one place where the rooms meet.
 
-Knows: what exists once a process (counters, key sets, clusters, doors, the log) and what a reload exchanges (the
-plane); the order of starting and stopping. Refuses to know: how any of it works. Strategy: every room gets what it
-needs as an argument; a reload builds a new plane aside and swaps one reference, and nothing else changes before that.
+Knows: how a process is put together from a state directory, a data plane (`gateway`), an admin port, a control socket,
+signals, an audit log and a supervisor's notifications; what each command does. Refuses to know: how any of it works.
+Strategy: `prepare` does all that can be refused, before the process becomes a daemon and drops its privileges;
+`GatewayService` starts and stops the rest.
 """
 
 from __future__ import annotations
 
+import os
+import resource
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import twisted
+from OpenSSL import SSL
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger, globalLogPublisher
 
 from hmsgw import __version__
-from hmsgw.chain.run import Chain
-from hmsgw.chain.tools import Tools
-from hmsgw.config.endpoint import Endpoint
-from hmsgw.config.model import Listener, Service
-from hmsgw.deadlines import Deadlines
-from hmsgw.edge.door import Door
-from hmsgw.generation import Candidate, Parts, build_plane
-from hmsgw.identity.fetch import fetcher
-from hmsgw.identity.keysets import KeySets
-from hmsgw.limits.memory import Counters
-from hmsgw.listeners import Listeners, Plan
-from hmsgw.proxy.exchange import Exchange
-from hmsgw.proxy.forwarding import canonical_host
-from hmsgw.proxy.plane import Plane
-from hmsgw.registry.build import build_poller
+from hmsgw.config.faults import Fault, Refused
+from hmsgw.config.model import Where
+from hmsgw.control.explain import explain
+from hmsgw.control.notify import Notifier
+from hmsgw.control.options import DEFAULT_PORT, StartOptions
+from hmsgw.control.reload import NotTaken, Outcome, Reloader
+from hmsgw.control.signals import Signals
+from hmsgw.control.socket import ControlFactory, Refusal, listen
+from hmsgw.control.state import StateFolder
+from hmsgw.control.threads import in_daemon_thread
+from hmsgw.gateway import Gateway
+from hmsgw.generation import Candidate, read_candidate
+from hmsgw.governance.audit import AuditLog
+from hmsgw.governance.policy import next_command, notice_of_dev, refusal_of_environment, refusal_of_unsigned
 from hmsgw.telemetry.access_log import LineWriter
-from hmsgw.telemetry.admin import Readiness
-from hmsgw.telemetry.lag import ReactorLag
-from hmsgw.telemetry.metrics import Metrics
-from hmsgw.telemetry.request_line import request_line
-from hmsgw.transport.connect import Connector
-from hmsgw.transport.listen import open_socket, serve
-from hmsgw.transport.tls import ClientTls
-from hmsgw.upstream.cluster import Cluster
-from hmsgw.upstream.connection import UpstreamConnection
+from hmsgw.telemetry.admin import AdminSite
+from hmsgw.telemetry.exposition import Build, Exposition
+from hmsgw.telemetry.log_observer import LogLines
+from hmsgw.transport.listen import BindError, open_socket
+from hmsgw.transport.selfsigned import self_signed
 
 _log = Logger()
 
-#: How long the first answers of registry and key sets are waited for before /ready (the contract, section 9).
-FIRST_ANSWERS_S = 5.0
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that could have been refused and was not. admin_socket: bound."""
+
+    options: StartOptions
+    environ: Mapping[str, str]
+    state: StateFolder
+    candidate: Candidate
+    gateway: Gateway
+    admin_socket: Any
 
 
-class Gateway(MultiService):
-    """The running gateway. `apply` puts a configuration to work; `stopService` drains.
+def check_policy(path: str, candidate: Candidate, options: StartOptions) -> None:
+    """Raises Refused when the configuration may not run here, sound as it is."""
+    refusals = (
+        refusal_of_unsigned(path, dev=options.dev),
+        refusal_of_environment(candidate.config.environment, options.environment),
+    )
+    faults = [Fault(Where(path, 1, 1), sentence) for sentence in refusals if sentence is not None]
+    if faults:
+        raise Refused(faults)
 
-    candidate: what it starts with. dev: unsigned configurations run. environ: of the process. state_dir: writable.
+
+def read(path: str | None, options: StartOptions, environ: Mapping[str, str], previous: Candidate | None) -> Candidate:
+    """Read the configuration at `path` (None: the built-in empty one) for a gateway with these options. Blocking.
+
+    Raises Refused.
     """
+    return read_candidate(
+        path,
+        port=DEFAULT_PORT if options.port is None else options.port,
+        dev=options.dev,
+        environ=environ,
+        state_dir=options.state_dir,
+        self_signed=partial(self_signed, options.state_dir),
+        previous=None if previous is None else previous.prepared,
+    )
 
-    def __init__(
-        self,
-        reactor: Any,
-        candidate: Candidate,
-        *,
-        dev: bool,
-        dev_secret: str | None,
-        state_dir: str,
-        environ: Mapping[str, str],
-        writer: LineWriter,
-    ) -> None:
+
+def prepare(options: StartOptions, reactor: Any, environ: Mapping[str, str]) -> Prepared:
+    """Everything up to the point where the reactor runs: state directory, configuration, sockets.
+
+    Raises StateFault, Refused, transport.listen.BindError; UsageFault-like questions of options are the doors' own.
+    """
+    state = StateFolder(options.state_dir)
+    state.prepare()
+    state.take()
+    candidate = read(options.config, options, environ, None)
+    if options.config is not None:
+        check_policy(options.config, candidate, options)
+    writer = LineWriter("stdout", reactor, time.time)
+    gateway = Gateway(
+        reactor,
+        candidate,
+        dev=options.dev,
+        dev_secret=state.dev_secret() if options.dev else None,
+        state_dir=options.state_dir,
+        environ=environ,
+        writer=writer,
+    )
+    admin = candidate.config.admin
+    admin_socket = open_socket(admin.address, admin.port if options.admin_port is None else options.admin_port)
+    try:
+        gateway.apply(candidate)
+    except BaseException:
+        admin_socket.close()
+        raise
+    return Prepared(options, environ, state, candidate, gateway, admin_socket)
+
+
+class GatewayService(MultiService):
+    """The whole gateway as a Twisted service. stopped: called when a signal ended it and everything has drained."""
+
+    def __init__(self, prepared: Prepared, reactor: Any, stopped: Callable[[], None]) -> None:
         super().__init__()
-        self.reactor = reactor
-        self.dev = dev
-        self.started_wall_s = time.time()
-        self.writer = writer
-        self.metrics = Metrics(
-            read_endpoints=self._endpoint_states,
-            read_ages=lambda: self.poller.ages(),
-            read_lag=lambda: self.lag.worst_s(),
-            read_lines_dropped=lambda: writer.dropped,
+        self.gateway = prepared.gateway
+        self.gateway.setServiceParent(self)
+        self._prepared = prepared
+        self._reactor = reactor
+        self._stopped = stopped
+        self._audit = AuditLog(prepared.state.audit_log, time.time)
+        self._notifier = Notifier(prepared.environ, reactor)
+        self._observer = LogLines(self.gateway.writer.write_now)
+        self._ports: list[Any] = []
+        self._reloader = Reloader(
+            clock=reactor,
+            in_thread=partial(in_daemon_thread, reactor),
+            load=self._load,
+            apply=self._apply,
+            ended=self._ended,
+            file=prepared.options.config,
         )
-        self.deadlines = Deadlines(reactor, time.monotonic)
-        self.lag = ReactorLag(reactor, time.monotonic)
-        self.counters = Counters()
-        self.key_sets = KeySets(reactor, fetcher(reactor))
-        self.connector = Connector(reactor)
-        self.poller = build_poller(reactor, state_dir, self._set_endpoints, self._own_addresses)
-        self.listeners = Listeners(open_socket, self._serve, self._new_door)
-        self.clusters: dict[str, Cluster] = {}
-        self.candidate = candidate
-        self.plane: Plane | None = None
-        self.draining = False
-        self.answered = False
-        self._dev_secret = dev_secret
-        self._environ = environ
-        self._chains: list[Chain] = []
-        self._pending: dict[str, Cluster] = {}
-        self._emptied: Deferred[None] | None = None
-
-    # --- putting a configuration to work
-
-    def apply(self, candidate: Candidate) -> list[str]:
-        """Swap to `candidate`. Returns what changed, in words. Raises config.faults.Refused or
-        transport.listen.BindError; then nothing has changed."""
-        plan = self.listeners.plan([(one, candidate.server_tls[one.name]) for one in candidate.listeners])
-        try:
-            self._pending = self._wanted_clusters(candidate)
-            plane, chains = build_plane(candidate, self._parts(), self._chains)
-        except BaseException:
-            self.listeners.abandon(plan)
-            raise
-        return self._commit(candidate, plane, chains, plan)
-
-    def _commit(self, candidate: Candidate, plane: Plane, chains: list[Chain], plan: Plan) -> list[str]:
-        self.plane, self._chains, self.candidate = plane, chains, candidate
-        gone = [cluster for name, cluster in self.clusters.items() if self._pending.get(name) is not cluster]
-        self.clusters = self._pending
-        for cluster in gone:
-            cluster.close()
-        said = self.listeners.commit(plan)
-        for door in self.listeners.doors:
-            door.plane = plane
-            door.limits = candidate.config.limits
-            door.settings = candidate.config.deadlines
-        self.poller.watch(candidate.config.registry, self._watched(candidate))
-        self.metrics.keep_routes((entry.name, entry.service) for entry in plane.entries)
-        self.metrics.keep_plugins({use.prepared.name for chain in chains for use in chain.uses})
-        self.metrics.keep_listeners({one.listener.name for one in self.listeners.open})
-        self.metrics.config_serves(candidate.config.serial, candidate.digest, signed=False)
-        self.key_sets.retain({url for chain in chains for use in chain.uses if (url := _key_url(use.plugin))})
-        self.writer.aim(candidate.config.log.access)
-        return said
-
-    def _wanted_clusters(self, candidate: Candidate) -> dict[str, Cluster]:
-        """service -> its cluster: the running one where its settings and its TLS stay the same."""
-        wanted: dict[str, Cluster] = {}
-        for route in candidate.config.routes:
-            if route.service is None or route.service in wanted:
-                continue
-            settings = candidate.config.services.get(route.service) or Service()
-            there = self.clusters.get(route.service)
-            tls = candidate.upstream_tls.get(route.service)
-            same = there is not None and _same(there.settings, settings) and self._tls_of(route.service) == tls
-            wanted[route.service] = (there if same and there else None) or self._new_cluster(route.service, settings, tls)
-        return wanted
-
-    def _tls_of(self, service: str) -> Any:
-        return self.candidate.upstream_tls.get(service)
-
-    def _new_cluster(self, name: str, settings: Service, tls: Any) -> Cluster:
-        def connect(endpoint: Endpoint, factory: Callable[[], UpstreamConnection]) -> Deferred[Any]:
-            how = (tls or ClientTls()) if endpoint.scheme == "https" else None
-            return self.connector.connect(factory, endpoint.host, endpoint.port, how, settings.timeouts.connect)
-
-        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic)
-        if settings.endpoints:
-            cluster.set_endpoints(tuple(Endpoint.parse(url) for url in settings.endpoints))
-        else:
-            there = self.clusters.get(name)
-            known = tuple(member.endpoint for member in there.members) if there is not None else ()
-            cluster.set_endpoints(known or self.poller.known(name))
-        return cluster
-
-    def _watched(self, candidate: Candidate) -> set[str]:
-        return {name for name in self.clusters if not self.clusters[name].settings.endpoints}
-
-    def _set_endpoints(self, service: str, endpoints: tuple[Endpoint, ...]) -> None:
-        cluster = self.clusters.get(service)
-        if cluster is not None and not cluster.settings.endpoints:
-            cluster.set_endpoints(endpoints)
-
-    def _parts(self) -> Parts:
-        return Parts(
-            deadlines=self.deadlines,
-            seconds=time.monotonic,
-            wall=time.time,
-            cluster=self._pending.__getitem__,
-            route_stats=self.metrics.route,
-            service_stats=self.metrics.service,
-            finished=self._finished,
-            count_retry=self.metrics.count_retry,
-            tools=self._tools,
+        self._signals = Signals(
+            reactor,
+            reload=lambda: self._reloader.again("SIGHUP"),
+            reopen=self._reopen,
+            stop=self._stop,
+            hurry=self._hurry,
         )
-
-    def _tools(self, candidate: Candidate, previous: list[Chain]) -> Tools:
-        return Tools(
-            clock=self.reactor,
-            seconds=time.monotonic,
-            wall=time.time,
-            counters=self.counters,
-            key_set=self.key_sets.get,
-            bundle=candidate.bundle,
-            count_decision=self.metrics.limit_decision,
-            environ=self._environ,
-            dev_secret=self._dev_secret,
-            signed=False,
-            realm="hmsgw",
-            previous=previous,
-        )
-
-    # --- the doors
-
-    def _new_door(self, listener: Listener) -> Door:
-        config = self.candidate.config
-        door = Door(
-            listener.name,
-            "http" if listener.tls is None else "https",
-            config.limits,
-            config.deadlines,
-            self.deadlines,
-            time.monotonic,
-            Exchange,
-            canonical_host,
-            self.metrics.connections(listener.name, "http/1.1"),
-        )
-        door.plane = self.plane
-        door.emptied = self._door_emptied
-        return door
-
-    def _serve(self, sock: Any, new_protocol: Callable[[], Any], tls: Any, door: Door) -> Any:
-        return serve(
-            self.reactor, sock, new_protocol, tls,
-            max_pending=door.limits.connections, handshake_timeout_s=door.settings.tls,
-        )  # fmt: skip
-
-    def _own_addresses(self) -> set[tuple[str, int]]:
-        """The gateway's own listeners, which no service may point to."""
-        return {one.address for one in self.listeners.open}
-
-    def _finished(self, exchange: Exchange) -> None:
-        """Every exchange, exactly once: count it, log it."""
-        entry = exchange.entry
-        entry.stats.finished(
-            exchange.method, exchange.status, exchange.reason, exchange.duration_s, exchange.bytes_in, exchange.bytes_out
-        )
-        upstream_s = exchange.upstream_s
-        if upstream_s is not None:
-            entry.upstream_stats.upstream_s(upstream_s)
-        self.writer.write(request_line(exchange))
+        self._signals.hold()
+        self._stopping = False
 
     # --- starting and stopping
 
     def startService(self) -> None:
-        """The reactor is about to run, privileges are dropped: accept, ask, and be ready when the first answers came."""
+        """Open the admin port and the control socket, and begin."""
+        _raise_file_limit()
+        globalLogPublisher.addObserver(self._observer)
+        prepared, reactor = self._prepared, self._reactor
+        self.gateway.writer.start()
         super().startService()
-        self.listeners.start()
-        self.lag.start()
-        self.poller.start()
-        first = DeferredList([self.poller.first_answers(), self.key_sets.first_answers()], consumeErrors=True)
-        first.addTimeout(FIRST_ANSWERS_S, self.reactor)
-        first.addBoth(self._first_answers_came)
+        self._ports.append(self._open_admin(prepared))
+        commands = {"reload": self._reload, "status": lambda _: self.gateway.status(), "explain": self._explain}
+        self._ports.append(listen(reactor, prepared.state.control_socket, ControlFactory(reactor, commands)))
+        reactor.callWhenRunning(self._running)
 
-    def _first_answers_came(self, _: object) -> None:
-        self.answered = True
+    def _open_admin(self, prepared: Prepared) -> Any:
+        build = Build(__version__, twisted.__version__, SSL.SSLeay_version(0).decode())
+        site = AdminSite(
+            self._reactor, self.gateway.metrics, Exposition(build), self.gateway.readiness, self._in_thread
+        )
+        sock = prepared.admin_socket
+        port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, site)
+        sock.close()
+        return port
 
-    def stopService(self) -> Deferred[None]:
-        """Stop accepting, let what runs finish for up to `deadlines.shutdown`, then close."""
-        if not self.running:
+    def _in_thread(self, call: Callable[[], Any]) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
+
+    def _running(self) -> None:
+        if self._prepared.options.dev:
+            _log.warn("{notice}", notice=notice_of_dev(self._prepared.options.config))
+        self._keep_accepted(self._prepared.candidate)
+        self._signals.release()
+        for one in self.gateway.listeners.open:
+            scheme = "http" if one.tls is None else "https"
+            _log.info("listening on {scheme}://{host}:{port}", scheme=scheme, host=_shown(one.address[0]), port=one.address[1])
+        self._notifier.ready(self._summary())
+        self._tell_audit("config.accepted", "start", self.gateway.candidate)
+
+    def stopService(self) -> Any:
+        """Drain, then end everything."""
+        if self._stopping:
             return succeed(None)
-        self.draining = True
-        self.listeners.stop_accepting()
-        drained: Deferred[None] = succeed(None)
-        if self.listeners.connections():
-            drained = self._emptied = Deferred()
-            drained.addTimeout(self.candidate.config.deadlines.shutdown, self.reactor)
-        return drained.addBoth(self._close)
+        self._stopping = True
+        self._notifier.stopping()
+        return maybeDeferred(super().stopService).addBoth(self._close)
 
-    def _door_emptied(self) -> None:
-        if self._emptied is not None and not self.listeners.connections():
-            emptied, self._emptied = self._emptied, None
-            emptied.callback(None)
+    def _close(self, result: Any) -> Any:
+        self._notifier.stop()
+        self._signals.restore()
+        closing = [maybeDeferred(port.stopListening) for port in self._ports]
+        self._ports = []
+        globalLogPublisher.removeObserver(self._observer)
+        self._prepared.state.release()
+        return self._in_thread(self.gateway.writer.close).addBoth(lambda _: closing[0] if closing else None)
 
-    def _close(self, _: object) -> Deferred[None]:
-        self._emptied = None
-        self.listeners.abort()
-        for cluster in self.clusters.values():
-            cluster.close()
-        self.key_sets.stop()
-        self.deadlines.stop()
-        self.lag.stop()
-        stopped = self.poller.stop()
-        return stopped.addBoth(self._closed)
+    def _stop(self) -> None:
+        """SIGTERM, SIGINT."""
+        _log.info("stopping: what runs may finish")
+        maybeDeferred(self.stopService).addBoth(lambda _: self._stopped())
 
-    def _closed(self, _: object) -> Deferred[None]:
-        self.writer.close()
-        ended: Any = super().stopService()
-        return ended or succeed(None)
+    def _hurry(self) -> None:
+        """A second one."""
+        self.gateway.listeners.abort()
 
-    # --- what it says of itself
+    def _reopen(self) -> None:
+        self.gateway.writer.reopen()
 
-    def readiness(self) -> Readiness:
-        """For /ready."""
-        if self.plane is None or not self.running:
-            return Readiness(False, "no configuration is served yet", ())
-        if self.draining:
-            return Readiness(False, "draining", ())
-        if not self.answered:
-            return Readiness(False, "waiting for the first answers of registry and key sets", ())
-        return Readiness(True, None, tuple(self.degraded()))
+    # --- reloading
 
-    def degraded(self) -> list[str]:
-        """All that is not as it should be, but keeps nobody from being served."""
-        found = ["unsigned configuration (--dev)"] if self.dev else []
-        found += [f"service {name} has no endpoint" for name, one in self.clusters.items() if not one.members]
-        found += self.poller.status()
-        found += [f"key set {url}: {fault}" for url, fault in self.key_sets.status().items() if fault]
-        return found
+    def _load(self, path: str) -> Candidate:
+        options = self._prepared.options
+        try:
+            candidate = read(path, options, self._prepared.environ, self.gateway.candidate)
+            check_policy(path, candidate, options)
+        except Refused as refused:
+            advice = "" if options.dev else next_command(path, options.state_dir)
+            raise NotTaken([str(fault) for fault in refused.faults], advice) from None
+        return candidate
 
-    def _endpoint_states(self) -> dict[tuple[str, str], int]:
-        now = time.monotonic()
-        states: dict[tuple[str, str], int] = {}
-        for name, cluster in self.clusters.items():
-            failing = sum(member.passed_over_until > now for member in cluster.members)
-            states[name, "healthy"] = len(cluster.members) - failing
-            states[name, "unhealthy"] = failing
-        return states
+    def _apply(self, candidate: Candidate) -> tuple[str, list[str]]:
+        self._notifier.reloading()
+        try:
+            said = self.gateway.apply(candidate)
+        except Refused as refused:
+            raise NotTaken([str(fault) for fault in refused.faults]) from None
+        except BindError as error:
+            raise NotTaken([f"{candidate.path}: {error}"]) from None
+        finally:
+            self._notifier.ready(self._summary())
+        routes = len(candidate.config.routes)
+        return candidate.digest, [f"{routes} route{'' if routes == 1 else 's'}", *said]
 
-    def status(self) -> dict[str, Any]:
-        """For `hms-gateway status`."""
-        config = self.candidate.config
-        now = time.monotonic()
-        return {
-            "version": __version__,
-            "serial": config.serial,
-            "digest": self.candidate.digest,
-            "file": self.candidate.path or None,
-            "signed": False,
-            "dev": self.dev,
-            "ready": self.readiness().ready,
-            "draining": self.draining,
-            "uptime_s": round(time.time() - self.started_wall_s),
-            "workers": [{"worker": "0", "up": True}],
-            "listeners": [
-                {
-                    "name": one.listener.name,
-                    "address": one.address[0],
-                    "port": one.address[1],
-                    "tls": one.tls is not None,
-                    "connections": len(one.door.open),
-                }
-                for one in self.listeners.open
-            ],
-            "routes": [
-                {"name": entry.name, "path": entry.path, "service": entry.service or None} for entry in self._entries()
-            ],
-            "services": {
-                name: [
-                    {
-                        "endpoint": member.endpoint.url,
-                        "health": "failing" if member.passed_over_until > now else "ok",
-                        "requests": member.active,
-                    }
-                    for member in cluster.members
-                ]
-                for name, cluster in self.clusters.items()
-            },
-            "degraded": self.degraded(),
-        }
+    def _ended(self, outcome: Outcome, who: str) -> Deferred[Any] | None:
+        """Count, log and record a reload, whoever asked for it."""
+        self.gateway.metrics.reloaded("accepted" if outcome.accepted else "refused")
+        if outcome.accepted:
+            _log.info("configuration {file} accepted: {said}", file=outcome.file, said=", ".join(outcome.said))
+            self._keep_accepted(self.gateway.candidate)
+            return self._tell_audit("config.accepted", who, self.gateway.candidate)
+        for fault in outcome.faults:
+            _log.error("reload refused: {fault}", fault=fault)
+        said = {"file": outcome.file, "faults": list(outcome.faults[:20])}
+        return self._in_thread(lambda: self._audit.record("config.refused", who, said))
 
-    def _entries(self) -> Any:
-        return () if self.plane is None else self.plane.entries
+    def _tell_audit(self, event: str, who: str, candidate: Candidate) -> Deferred[Any]:
+        said = {"file": candidate.path or None, "serial": candidate.config.serial, "digest": candidate.digest}
+        recorded = self._in_thread(lambda: self._audit.record(event, who, {**said, "signed": False}))
+        return recorded.addErrback(lambda failure: _log.failure("the audit log can't be written", failure))
+
+    def _keep_accepted(self, candidate: Candidate) -> None:
+        kept = {"file": candidate.path or None, "digest": candidate.digest, "dev": self._prepared.options.dev}
+        self._in_thread(lambda: self._prepared.state.keep_accepted(kept)).addErrback(
+            lambda failure: _log.failure("what was accepted can't be written down", failure)
+        )
+
+    # --- commands of the control socket
+
+    def _reload(self, request: dict[str, Any]) -> Deferred[dict[str, Any]]:
+        path = request.get("file")
+        who = f"uid {request.get('uid', os.getuid())}"
+        outcome = self._reloader.again(who) if path is None else self._reloader.reload(str(path), who)
+        return outcome.addCallback(_outcome_in_data)
+
+    def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
+        plane = self.gateway.plane
+        if plane is None:
+            raise Refusal("no configuration is served yet; try again in a moment")
+        headers = [(str(name), str(value)) for name, value in request.get("headers") or ()]
+        return explain(
+            plane, str(request.get("method", "GET")), str(request.get("url", "/")), headers, str(request.get("client") or "")
+        )
+
+    def _summary(self) -> str:
+        candidate = self.gateway.candidate
+        return f"serving {len(candidate.config.routes)} routes of {candidate.path or 'no configuration'}"
 
 
-def _key_url(plugin: Any) -> str | None:
-    """The key set that a built plugin needs, if it needs one."""
-    url = getattr(plugin, "key_url", None)
-    return url if isinstance(url, str) else None
+def _outcome_in_data(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "accepted": outcome.accepted,
+        "file": outcome.file,
+        "said": list(outcome.said),
+        "faults": list(outcome.faults),
+        "advice": outcome.advice,
+        "digest": outcome.digest,
+    }
 
 
-def _same(one: Service, other: Service) -> bool:
-    """Settings but for their place in the file, which moves when lines are added above."""
-    return all(getattr(one, name) == getattr(other, name) for name in Service.__dataclass_fields__ if name != "where")
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the host lets this user have: each exchange takes two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            _log.warn("at most {soft} files may be open; raise LimitNOFILE for more connections", soft=soft)
+
+

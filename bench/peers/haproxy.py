@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.peers.peer import LIMIT_PER_MINUTE, Launch, Peer, Stage, on_path
+from bench.peers.peer import LIMIT_PER_MINUTE, Launch, Peer, Stage
+from bench.processes import on_path
 
 _CONFIGURATION = """\
 global

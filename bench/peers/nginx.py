@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bench.origin import scratch_folders
-from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Stage, on_path
+from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Stage
+from bench.processes import on_path
 
 _CONFIGURATION = """\
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.err warn;

@@ -5,8 +5,6 @@ Knows: what a launch is given (`Stage`) and gives back (`Launch`). Refuses to kn
 
 from __future__ import annotations
 
-import shutil
-import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,9 +62,3 @@ class Peer:
     find: Callable[[], str | None]
     """Path of the program, None when it is not installed."""
     launch: Callable[[str, Stage], Launch]
-
-
-def on_path(name: str) -> str | None:
-    """A program on PATH, among the active environment's scripts, or where Debian keeps daemons."""
-    places = (None, sysconfig.get_path("scripts"), "/usr/sbin")
-    return next((found for place in places if (found := shutil.which(name, path=place))), None)

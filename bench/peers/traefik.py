@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Stage, on_path
+from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Stage
+from bench.processes import on_path
 
 
 def _launch(binary: str, stage: Stage) -> Launch:

@@ -8,6 +8,7 @@ keeps its absolute path. Nothing but a regular file is read, so neither a pipe n
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -72,13 +73,16 @@ class Bundle:
 def _content(path: str) -> bytes:
     # O_NONBLOCK: opening a pipe would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
-            raise IsADirectoryError(f"{path} is a folder, not a file")
+            raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file", path)
         if not stat.S_ISREG(mode):
-            raise OSError(f"{path} is not a regular file")
-        content = file.read(MAX_FILE_BYTES + 1)
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_FILE_BYTES // (1024 * 1024)} MiB")
+        raise ValueError(f"it is larger than {MAX_FILE_BYTES // (1024 * 1024)} MiB")
     return content

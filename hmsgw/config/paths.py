@@ -100,12 +100,12 @@ def _segments(text: str, what: str) -> list[str]:
 
 def _literal(segment: str) -> str:
     """One segment in the spelling of a request. Non-ASCII characters and spaces are percent-encoded UTF-8."""
+    if segment.lower().replace("%2e", ".") in (".", ".."):
+        raise ValueError("has a dot segment; requests come to be matched without any")
     try:
         spelled = normalise_path(b"/" + quote(segment, safe=_VISIBLE).encode())
     except EdgeFault as fault:
         raise ValueError(f"can't be matched. {fault.detail}") from None
     except UnicodeEncodeError:
         raise ValueError("holds half of a surrogate pair") from None
-    if segment and (spelled == b"/" or segment in (".", "..")):
-        raise ValueError("has a dot segment, which requests are resolved of before they are matched")
     return spelled[1:].decode()

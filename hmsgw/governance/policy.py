@@ -17,12 +17,12 @@ def refusal_of_unsigned(file: str, *, dev: bool) -> str | None:
     return f"{basename(file)} is not signed, and this gateway runs only signed configurations"
 
 
-def next_command(file: str, state_dir: str = "") -> str:
+def next_command(file: str, port: int | None = None) -> str:
     """What to type to try a refused file on this machine."""
-    words = ["hms-gateway", "start", "--dev", "--config", file]
-    if state_dir:
-        words += ["--state-dir", state_dir]
-    return shlex.join(words)
+    words = ["hms-gateway", "start", "--dev"]
+    if port is not None:
+        words += ["--port", str(port)]
+    return shlex.join([*words, "--config", file])
 
 
 def refusal_of_environment(named: str | None, of_host: str | None) -> str | None:

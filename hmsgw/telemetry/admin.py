@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -52,7 +53,7 @@ class AdminSite(Site):
         super().__init__(  # type: ignore[no-untyped-call]
             pages, _AdminRequest, reactor=clock, timeout=TIMEOUT_S, parsePOSTFormSubmission=False
         )
-        self.protocol = _AdminChannel
+        self.protocol = _AdminChannel  # type: ignore[method-assign,assignment]
         self.open: dict[_AdminChannel, None] = {}
 
     def startFactory(self) -> None:
@@ -79,7 +80,7 @@ class _AdminChannel(HTTPChannel):
             oldest.transport.abortConnection()
         channels[self] = None
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.factory.open.pop(self, None)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
@@ -90,7 +91,8 @@ class _AdminRequest(Request):
     def gotLength(self, length: int | None) -> None:
         super().gotLength(0)  # type: ignore[no-untyped-call]
         if length is None or length > _MAX_BODY_BYTES:
-            self.channel.transport.abortConnection()
+            channel: Any = self.channel
+            channel.transport.abortConnection()
 
     def process(self) -> None:
         channel: Any = self.channel

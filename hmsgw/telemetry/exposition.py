@@ -13,12 +13,15 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hmsgw.telemetry.histogram import Histogram
 from hmsgw.telemetry.metrics import Counted
+
+
+_OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 
 class Build(NamedTuple):
@@ -43,10 +46,8 @@ class Exposition:
         if self._process:
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
-        try:
-            encode, content_type = choose_encoder(accept or "")
-        except ValueError:  # a version that is no version
-            encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+        # Only one thing is read of the field: prometheus_client raises over versions that are none.
+        encode, content_type = choose_encoder(_OPENMETRICS if "application/openmetrics-text" in (accept or "") else "")
         return content_type, encode(registry)
 
 

@@ -55,8 +55,10 @@ class BundleTests(SynchronousTestCase):
     def test_unreadable(self) -> None:
         """A missing file, a folder, a pipe and a device are errors, and none of them makes anybody wait."""
         os.mkfifo(self.root / "conf" / "pipe")
+        before = os.listdir("/proc/self/fd")
         for path in ("nothing", "plugins", "pipe", "/dev/zero"):
             self.assertRaises(OSError, self.bundle.read, path)
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
         self.assertEqual(self.bundle.files, {})
 
     def test_too_large(self) -> None:

@@ -83,7 +83,7 @@ class NumberTests(KindCase):
         self.assertEqual(kinds.Count().parse(value("'5'")), 5)
         self.refuses(kinds.Count(1, 20), "0", "21", "-1", words="from 1 to 20")
         self.refuses(kinds.Count(1), "0", words="1 or more")
-        self.refuses(kinds.Count(), "1.0", "1e3", "true", "many", "[1]", "", "9" * 30, "1_000")
+        self.refuses(kinds.Count(), "1.0", "1e3", "true", "many", "[1]", "~", "9" * 30, "1_000")
 
     def test_port(self) -> None:
         """0 to 65535."""
@@ -93,7 +93,7 @@ class NumberTests(KindCase):
     def test_percent(self) -> None:
         """20% is a fifth; a bare number is not guessed at."""
         self.takes(kinds.Percent(), {"20%": 0.2, "0%": 0.0, "100%": 1.0, "12.5%": 0.125})
-        self.refuses(kinds.Percent(), "20", "0.2", "101%", "-1%", "%")
+        self.refuses(kinds.Percent(), "20", "0.2", "101%", "-1%", "'%'")
 
 
 class WordTests(KindCase):

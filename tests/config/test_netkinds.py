@@ -14,7 +14,7 @@ class AddressTests(KindCase):
         """IP addresses in their shortest form; names are not looked up."""
         self.takes(Address(), {"'::'": "::", "127.0.0.1": "127.0.0.1", "2001:DB8:0::1": "2001:db8::1"})
         self.refuses(Address(), "localhost", words="127.0.0.1 or ::1")
-        self.refuses(Address(), "1.2.3", "1.2.3.4/8", "'[::1]'", "8080", "*")
+        self.refuses(Address(), "1.2.3", "1.2.3.4/8", "'[::1]'", "8080", "'*'")
 
 
 class CidrTests(KindCase):

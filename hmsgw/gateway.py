@@ -1,0 +1,378 @@
+"""The data plane put together: the first half of the composition root (`service` is the other).
+
+Knows: what exists once a process (counters, key sets, clusters, doors, the log) and what a reload exchanges (the
+plane); the order of starting and stopping. Refuses to know: how any of it works. Strategy: every room gets what it
+needs as an argument; a reload builds a new plane aside and swaps one reference, and nothing else changes before that.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.logger import Logger
+
+from hmsgw import __version__
+from hmsgw.chain.run import Chain
+from hmsgw.chain.tools import Tools
+from hmsgw.config.endpoint import Endpoint
+from hmsgw.config.model import Listener, Service
+from hmsgw.deadlines import Deadlines
+from hmsgw.edge.door import Door
+from hmsgw.generation import Candidate, Parts, build_plane
+from hmsgw.identity.fetch import fetcher
+from hmsgw.identity.keysets import KeySets
+from hmsgw.limits.memory import Counters
+from hmsgw.listeners import Listeners, Plan
+from hmsgw.proxy.exchange import Exchange
+from hmsgw.proxy.forwarding import canonical_host
+from hmsgw.proxy.plane import Plane
+from hmsgw.roster import Roster
+from hmsgw.telemetry.access_log import LineWriter
+from hmsgw.telemetry.admin import Readiness
+from hmsgw.telemetry.lag import Lag
+from hmsgw.telemetry.metrics import Metrics
+from hmsgw.telemetry.request_line import request_line
+from hmsgw.transport.connect import Connector
+from hmsgw.transport.listen import open_socket, serve
+from hmsgw.transport.tls import ClientTls
+from hmsgw.upstream.cluster import Cluster
+from hmsgw.upstream.connection import UpstreamConnection
+
+_log = Logger()
+
+#: How long the first answers of registry and key sets are waited for before /ready (the contract, section 9).
+FIRST_ANSWERS_S = 5.0
+
+
+class Gateway(MultiService):
+    """The running gateway. `apply` puts a configuration to work; `stopService` drains.
+
+    candidate: what it starts with. dev: unsigned configurations run. environ: of the process. state_dir: writable.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        candidate: Candidate,
+        *,
+        dev: bool,
+        dev_secret: str | None,
+        state_dir: str,
+        environ: Mapping[str, str],
+        writer: LineWriter,
+    ) -> None:
+        super().__init__()
+        self.reactor = reactor
+        self.dev = dev
+        self.started_wall_s = time.time()
+        self.writer = writer
+        self.metrics = Metrics(
+            read_endpoints=self._endpoint_states,
+            read_ages=lambda: self.roster.ages(),
+            read_lag=lambda: self.lag.worst_s(),
+            read_lines_dropped=lambda: writer.dropped,
+        )
+        self.deadlines = Deadlines(reactor, time.monotonic)
+        self.lag = Lag(reactor)
+        self.counters = Counters()
+        self.key_sets = KeySets(reactor, fetcher(reactor))
+        self.connector = Connector(reactor)
+        self.roster = Roster(reactor, state_dir, environ, self._set_endpoints, self._own_addresses)
+        self.listeners = Listeners(open_socket, self._serve, self._new_door)
+        self.clusters: dict[str, Cluster] = {}
+        self.candidate = candidate
+        self.plane: Plane | None = None
+        self.draining = False
+        self.answered = False
+        self._dev_secret = dev_secret
+        self._environ = environ
+        self._chains: list[Chain] = []
+        self._log_target = _log_target(candidate)
+        self._pending: dict[str, Cluster] = {}
+        self._emptied: Deferred[None] | None = None
+
+    # --- putting a configuration to work
+
+    def apply(self, candidate: Candidate) -> list[str]:
+        """Swap to `candidate`. Returns what changed, in words. Raises config.faults.Refused or
+        transport.listen.BindError; then nothing has changed."""
+        plan = self.listeners.plan([(one, candidate.server_tls[one.name]) for one in candidate.listeners])
+        try:
+            self._pending = self._wanted_clusters(candidate)
+            plane, chains = build_plane(candidate, self._parts(), self._chains)
+        except BaseException:
+            self.listeners.abandon(plan)
+            raise
+        return self._commit(candidate, plane, chains, plan)
+
+    def _commit(self, candidate: Candidate, plane: Plane, chains: list[Chain], plan: Plan) -> list[str]:
+        self.plane, self._chains, self.candidate = plane, chains, candidate
+        gone = [cluster for name, cluster in self.clusters.items() if self._pending.get(name) is not cluster]
+        self.clusters = self._pending
+        for cluster in gone:
+            cluster.close()
+        said = self.listeners.commit(plan)
+        for door in self.listeners.doors:
+            door.plane = plane
+            door.limits = candidate.config.limits
+            door.settings = candidate.config.deadlines
+        self.roster.follow(candidate.config.registry, candidate.bundle.root_dir, self._watched())
+        self.metrics.keep_routes((entry.name, entry.service) for entry in plane.entries)
+        self.metrics.keep_plugins({use.prepared.name for chain in chains for use in chain.uses})
+        self.metrics.keep_listeners({one.listener.name for one in self.listeners.open})
+        self.metrics.config_serves(candidate.config.serial, candidate.digest, signed=False)
+        self.key_sets.retain({url for chain in chains for use in chain.uses if (url := _key_url(use.plugin))})
+        if self._log_target != _log_target(candidate):
+            self._log_target = _log_target(candidate)
+            self.writer.reopen(self._log_target)
+        return said
+
+    def _wanted_clusters(self, candidate: Candidate) -> dict[str, Cluster]:
+        """service -> its cluster: the running one where its settings and its TLS stay the same."""
+        wanted: dict[str, Cluster] = {}
+        for route in candidate.config.routes:
+            if route.service is None or route.service in wanted:
+                continue
+            settings = candidate.config.services.get(route.service) or Service()
+            there = self.clusters.get(route.service)
+            tls = candidate.upstream_tls.get(route.service)
+            same = there is not None and _same(there.settings, settings) and self._tls_of(route.service) == tls
+            wanted[route.service] = (there if same and there else None) or self._new_cluster(route.service, settings, tls)
+        return wanted
+
+    def _tls_of(self, service: str) -> Any:
+        return self.candidate.upstream_tls.get(service)
+
+    def _new_cluster(self, name: str, settings: Service, tls: Any) -> Cluster:
+        def connect(endpoint: Endpoint, factory: Callable[[], UpstreamConnection]) -> Deferred[Any]:
+            how = (tls or ClientTls()) if endpoint.scheme == "https" else None
+            return self.connector.connect(factory, endpoint.host, endpoint.port, how, settings.timeouts.connect)
+
+        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic)
+        if settings.endpoints:
+            cluster.set_endpoints(tuple(Endpoint.parse(url) for url in settings.endpoints))
+        else:
+            there = self.clusters.get(name)
+            known = tuple(member.endpoint for member in there.members) if there is not None else ()
+            cluster.set_endpoints(known or self.roster.known(name))
+        return cluster
+
+    def _watched(self) -> set[str]:
+        return {name for name in self.clusters if not self.clusters[name].settings.endpoints}
+
+    def _set_endpoints(self, service: str, endpoints: tuple[Endpoint, ...]) -> None:
+        cluster = self.clusters.get(service)
+        if cluster is not None and not cluster.settings.endpoints:
+            cluster.set_endpoints(endpoints)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            deadlines=self.deadlines,
+            seconds=time.monotonic,
+            wall=time.time,
+            cluster=self._pending.__getitem__,
+            route_stats=self.metrics.route,
+            service_stats=self.metrics.service,
+            finished=self._finished,
+            count_retry=self.metrics.count_retry,
+            tools=self._tools,
+        )
+
+    def _tools(self, candidate: Candidate, previous: list[Chain]) -> Tools:
+        return Tools(
+            clock=self.reactor,
+            seconds=time.monotonic,
+            wall=time.time,
+            counters=self.counters,
+            key_set=self.key_sets.get,
+            bundle=candidate.bundle,
+            count_decision=self.metrics.limit_decision,
+            environ=self._environ,
+            dev_secret=self._dev_secret,
+            signed=False,
+            realm="hmsgw",
+            previous=previous,
+        )
+
+    # --- the doors
+
+    def _new_door(self, listener: Listener) -> Door:
+        config = self.candidate.config
+        door = Door(
+            listener.name,
+            "http" if listener.tls is None else "https",
+            config.limits,
+            config.deadlines,
+            self.deadlines,
+            time.monotonic,
+            Exchange,
+            canonical_host,
+            self.metrics.connections(listener.name, "http/1.1"),
+        )
+        door.plane = self.plane
+        door.emptied = self._door_emptied
+        return door
+
+    def _serve(self, sock: Any, new_protocol: Callable[[], Any], tls: Any, door: Door) -> Any:
+        return serve(
+            self.reactor, sock, new_protocol, tls,
+            max_pending=door.limits.connections, handshake_timeout_s=door.settings.tls,
+        )  # fmt: skip
+
+    def _own_addresses(self) -> set[tuple[str, int]]:
+        """The gateway's own listeners, which no service may point to."""
+        return {one.address for one in self.listeners.open}
+
+    def _finished(self, exchange: Exchange) -> None:
+        """Every exchange, exactly once: count it, log it."""
+        entry = exchange.entry
+        entry.stats.finished(
+            exchange.method, exchange.status, exchange.reason, exchange.duration_s, exchange.bytes_in, exchange.bytes_out
+        )
+        upstream_s = exchange.upstream_s
+        if upstream_s is not None:
+            entry.upstream_stats.upstream_s(upstream_s)
+        self.writer.write(request_line(exchange))
+
+    # --- starting and stopping
+
+    def startService(self) -> None:
+        """The reactor is about to run, privileges are dropped: accept, ask, and be ready when the first answers came."""
+        super().startService()
+        self.listeners.start()
+        self.lag.start()
+        self.roster.start()
+        first = DeferredList([self.roster.first_answers(), self.key_sets.first_answers()], consumeErrors=True)
+        first.addTimeout(FIRST_ANSWERS_S, self.reactor)
+        first.addBoth(self._first_answers_came)
+
+    def _first_answers_came(self, _: object) -> None:
+        self.answered = True
+
+    def stopService(self) -> Deferred[None]:
+        """Stop accepting, let what runs finish for up to `deadlines.shutdown`, then close."""
+        if not self.running:
+            return succeed(None)
+        self.draining = True
+        self.listeners.stop_accepting()
+        drained: Deferred[None] = succeed(None)
+        if self.listeners.connections():
+            drained = self._emptied = Deferred()
+            drained.addTimeout(self.candidate.config.deadlines.shutdown, self.reactor)
+        return drained.addBoth(self._close)
+
+    def _door_emptied(self) -> None:
+        if self._emptied is not None and not self.listeners.connections():
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def _close(self, _: object) -> Deferred[None]:
+        self._emptied = None
+        self.listeners.abort()
+        for cluster in self.clusters.values():
+            cluster.close()
+        self.key_sets.stop()
+        self.deadlines.stop()
+        self.lag.stop()
+        stopped = self.roster.stop()
+        return stopped.addBoth(self._closed)
+
+    def _closed(self, _: object) -> Any:
+        return super().stopService()
+
+    # --- what it says of itself
+
+    def readiness(self) -> Readiness:
+        """For /ready."""
+        if self.plane is None or not self.running:
+            return Readiness("starting: no configuration is served yet")
+        if self.draining:
+            return Readiness("draining")
+        if not self.answered:
+            return Readiness("starting: waiting for the first answers of registry and key sets")
+        return Readiness(None, tuple(self.degraded()))
+
+    def degraded(self) -> list[str]:
+        """All that is not as it should be, but keeps nobody from being served."""
+        found = ["the configuration is unsigned (--dev)"] if self.dev else []
+        found += self.roster.degraded()
+        found += [f"key set {url}: {fault}" for url, fault in self.key_sets.status().items() if fault]
+        if self.writer.fault is not None:
+            found.append(self.writer.fault)
+        return found
+
+    def _endpoint_states(self) -> dict[tuple[str, str], int]:
+        now = time.monotonic()
+        states: dict[tuple[str, str], int] = {}
+        for name, cluster in self.clusters.items():
+            failing = sum(member.passed_over_until > now for member in cluster.members)
+            states[name, "healthy"] = len(cluster.members) - failing
+            states[name, "unhealthy"] = failing
+        return states
+
+    def status(self) -> dict[str, Any]:
+        """For `hms-gateway status`."""
+        config = self.candidate.config
+        now = time.monotonic()
+        return {
+            "version": __version__,
+            "serial": config.serial,
+            "digest": self.candidate.digest,
+            "file": self.candidate.path or None,
+            "signed": False,
+            "dev": self.dev,
+            "ready": self.readiness().reason is None,
+            "draining": self.draining,
+            "uptime_s": round(time.time() - self.started_wall_s),
+            "workers": [{"worker": "0", "up": True}],
+            "listeners": [
+                {
+                    "name": one.listener.name,
+                    "address": one.address[0],
+                    "port": one.address[1],
+                    "tls": one.tls is not None,
+                    "connections": len(one.door.open),
+                }
+                for one in self.listeners.open
+            ],
+            "routes": [
+                {"name": entry.name, "path": entry.path, "service": entry.service or None} for entry in self._entries()
+            ],
+            "services": {
+                name: [
+                    {
+                        "endpoint": member.endpoint.url,
+                        "health": "failing" if member.passed_over_until > now else "ok",
+                        "requests": member.active,
+                    }
+                    for member in cluster.members
+                ]
+                for name, cluster in self.clusters.items()
+            },
+            "degraded": self.degraded(),
+        }
+
+    def _entries(self) -> Any:
+        return () if self.plane is None else self.plane.entries
+
+
+def _log_target(candidate: Candidate) -> str:
+    """`stdout`, or the log's absolute path."""
+    access = candidate.config.log.access
+    return access if access == "stdout" else os.path.join(candidate.bundle.root_dir, access)
+
+
+def _key_url(plugin: Any) -> str | None:
+    """The key set that a built plugin needs, if it needs one."""
+    url = getattr(plugin, "key_url", None)
+    return url if isinstance(url, str) else None
+
+
+def _same(one: Service, other: Service) -> bool:
+    """Settings but for their place in the file, which moves when lines are added above."""
+    return all(getattr(one, name) == getattr(other, name) for name in Service.__dataclass_fields__ if name != "where")
