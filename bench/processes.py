@@ -57,6 +57,7 @@ class Running:
                 time.sleep(0.05)
 
     def stop(self) -> None:
+        """End it, politely first; then whatever of its group is left, without asking."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self.pid, number)

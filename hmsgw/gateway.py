@@ -1,4 +1,4 @@
-"""The data plane put together: the first half of the composition root (`service` is the other).
+"""The composition root of the data plane (`service` puts the rest around it).
 
 Knows: what exists once a process (counters, key sets, clusters, doors, the log) and what a reload exchanges (the
 plane); the order of starting and stopping. Refuses to know: how any of it works. Strategy: every room gets what it
@@ -92,7 +92,7 @@ class Gateway(MultiService):
         self._dev_secret = dev_secret
         self._environ = environ
         self._chains: list[Chain] = []
-        self._log_target = _log_target(candidate)
+        self._log_target = "stdout"
         self._pending: dict[str, Cluster] = {}
         self._emptied: Deferred[None] | None = None
 
@@ -265,6 +265,10 @@ class Gateway(MultiService):
             drained = self._emptied = Deferred()
             drained.addTimeout(self.candidate.config.deadlines.shutdown, self.reactor)
         return drained.addBoth(self._close)
+
+    def hurry(self) -> None:
+        """Close what still runs: the operator has asked twice."""
+        self.listeners.abort()
 
     def _door_emptied(self) -> None:
         if self._emptied is not None and not self.listeners.connections():

@@ -212,7 +212,7 @@ class GatewayService(MultiService):
 
     def _hurry(self) -> None:
         """A second one."""
-        self.gateway.listeners.abort()
+        self.gateway.hurry()
 
     def _reopen(self) -> None:
         self.gateway.writer.reopen()

@@ -1,24 +1,32 @@
 """The two doors: `twistd hmsgw` and `hms-gateway start`.
 
 Knows: which reactor the gateway runs on (a uvloop loop where uvloop can be had; HMSGW_REACTOR=stock asks for Twisted's
-default), and how a gateway that can't start ends: 78 configuration refused, 2 usage, 1 anything else, a sentence on
-stderr. Refuses to know: what a gateway is (`control_plane`). Strategy: this is the one file that imports the reactor,
-and only when a gateway is made, so that `twistd --help` installs none.
+default), and how a gateway that can't start ends: 78 configuration refused, 2 usage, 1 anything else, with a sentence
+on stderr. Refuses to know: what a gateway is (`service`). Strategy: this is the one file that imports the reactor, and
+only when a gateway is made, so that `twistd --help` installs none.
 """
 
 from __future__ import annotations
 
 import os
-import resource
+import pwd
 import sys
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from twisted.internet.error import CannotListenError
-from twisted.logger import globalLogBeginner
+from twisted.application.service import MultiService
+from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText
 from twisted.python import usage
+from zope.interface import implementer
 
+from hmsgw.config.faults import Refused
 from hmsgw.control.options import START_OPTIONS, StartOptions, UsageFault, start_options
+from hmsgw.control.output import Output, output_file
+from hmsgw.control.state import StateFault, StateFolder
+from hmsgw.governance.policy import next_command, refusal_of_unsigned
+
+if TYPE_CHECKING:
+    from hmsgw.service import GatewayService, Prepared
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -42,8 +50,54 @@ class Options(usage.Options):
             raise usage.UsageError(str(fault)) from None
 
 
+class TwistdService(MultiService):
+    """The gateway as twistd starts it: output and ownership are settled while there are privileges.
+
+    owner: (uid, gid) that the process will have; None: the same as now. own_log: twistd's log is left to the gateway.
+    """
+
+    def __init__(
+        self, gateway: GatewayService, output: Output, state: StateFolder, owner: tuple[int, int] | None, own_log: bool
+    ) -> None:
+        super().__init__()
+        gateway.setServiceParent(self)
+        self._output = output
+        self._state = state
+        self._owner = owner
+        self._own_log = own_log
+
+    def setServiceParent(self, parent: Any) -> None:
+        """twistd asks the application where to log; the gateway logs by itself once it runs."""
+        if self._own_log:
+            parent.setComponent(ILogObserver, EarlyLog(self))
+        super().setServiceParent(parent)
+
+    def privilegedStartService(self) -> None:
+        """Still with every privilege, and a daemon already if it is to be one."""
+        super().privilegedStartService()
+        self._output.take()
+        if self._owner is not None:
+            self._state.hand_over(*self._owner)
+
+
+@implementer(ILogObserver)
+class EarlyLog:
+    """What is logged before the gateway's own log runs, for whoever watches the start."""
+
+    def __init__(self, service: Any) -> None:
+        self._service = service
+
+    def __call__(self, event: LogEvent) -> None:
+        text = None if self._service.running else formatEventAsClassicLogText(event)
+        if text is not None:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+
+
 def choose_reactor(environ: Mapping[str, str]) -> Any:
-    """The reactor of this process; the first call decides, unless one is installed already (`twistd --reactor`)."""
+    """The reactor of this process; the first call decides, unless one is installed already (`twistd --reactor`).
+
+    Raises UsageFault.
+    """
     wanted = environ.get("HMSGW_REACTOR", "uvloop")
     if wanted not in ("uvloop", "stock"):
         raise UsageFault(f"HMSGW_REACTOR is {wanted}; it can be uvloop or stock, or be left out")
@@ -64,83 +118,76 @@ def _install_on_uvloop() -> None:
     asyncioreactor.install(uvloop.new_event_loop())
 
 
-def makeService(options: Options) -> Any:
-    """For twistd. Ends the process with a sentence and the right code when the gateway can't start."""
-    twistd: Any = options.parent
-    service = _built(options.start, twistd)
-    if twistd is not None:
-        service.owner = _owner(twistd.get("uid"), twistd.get("gid"))
-        service.logs_by_itself = not twistd.get("syslog")
-    return service
+def makeService(options: Options) -> TwistdService:
+    """For twistd. Ends the process, with a sentence and the right code, when the gateway can't start."""
+    twistd: Mapping[str, Any] = options.parent or {}
+    try:
+        output = Output(output_file(options.parent))
+        output.open()
+        owner = _owner(twistd.get("uid"), twistd.get("gid"))
+    except UsageFault as fault:
+        _end(EXIT_USAGE, str(fault))
+    except OSError as error:
+        _end(EXIT_FAILED, f"the log file {error.filename} can't be opened: {error.strerror}; name another by --logfile")
+    gateway, prepared = _made(options.start)
+    return TwistdService(gateway, output, prepared.state, owner, own_log=not twistd.get("syslog"))
 
 
 def run(options: StartOptions) -> int:
     """For `hms-gateway start`: run in the foreground until it is stopped. Returns the exit code."""
-    service = _built(options, None)
-    globalLogBeginner.beginLoggingTo([service.log_observer], redirectStandardIO=False)
+    gateway, _ = _made(options)
     reactor = choose_reactor(os.environ)
-    try:
-        service.privilegedStartService()
-        service.startService()
-    except CannotListenError as error:
-        _end(EXIT_FAILED, f"{service.folder.control_socket} can't be opened: {error.socketError}")
-    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    gateway.privilegedStartService()
+    gateway.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", gateway.stopService)
     reactor.run()
     return 0
 
 
-def _built(options: StartOptions, twistd: Mapping[str, Any] | None) -> Any:
-    from hmsgw.control.output import Output, output_file
-    from hmsgw.control.state import StateFault
-
+def _made(options: StartOptions) -> tuple[GatewayService, Prepared]:
+    """A gateway that has its configuration and its sockets and does not run yet, or the end of the process."""
     try:
-        output = Output(output_file(twistd))
+        # Before anything is read: an unsigned file is neither parsed nor are its plugins compiled.
+        if options.config is not None and (why := refusal_of_unsigned(options.config, dev=options.dev)):
+            _end(EXIT_REFUSED, f"{why}. To try it on this machine: {next_command(options.config, options.state_dir)}")
         reactor = choose_reactor(os.environ)
-        # The rooms are imported after the reactor is chosen: nothing in them may choose another.
-        from hmsgw.control.reload import NotTaken
-        from hmsgw.control_plane import CantBind, build
+        # The rooms are imported when the reactor is there: none of them may choose another.
+        from hmsgw.service import GatewayService, prepare
+        from hmsgw.transport.listen import BindError
 
         try:
-            output.open()
-            _raise_file_limit()
-            service = build(reactor, options, os.environ, output)
-        except NotTaken as refusal:
+            prepared = prepare(options, reactor, os.environ)
+        except BindError as error:
+            _end(EXIT_FAILED, str(error))
+        listeners = prepared.candidate.config.listeners
+        if options.port is not None and listeners:
             _end(
-                EXIT_FAILED if isinstance(refusal, CantBind) else EXIT_REFUSED,
-                *refusal.faults,
-                *([f"next: {refusal.advice}"] if refusal.advice else []),
+                EXIT_USAGE,
+                f"{listeners[0].where}: the configuration has `listeners:`, so --port {options.port} means nothing; "
+                "leave one of the two out",
             )
-        service.signals.hold()
-        return service
+        return GatewayService(prepared, reactor, reactor.stop), prepared
+    except Refused as refused:
+        _end(EXIT_REFUSED, *(str(fault) for fault in refused.faults))
     except UsageFault as fault:
         _end(EXIT_USAGE, str(fault))
     except StateFault as fault:
         _end(EXIT_FAILED, str(fault))
-    except OSError as error:
-        _end(EXIT_FAILED, f"{error.filename or 'the gateway'} can't be opened: {error.strerror or error}")
 
 
 def _end(code: int, *lines: str) -> NoReturn:
-    for line in lines:
-        print(f"hms-gateway: {line}" if code != EXIT_REFUSED else line, file=sys.stderr)
+    print("\n".join(lines), file=sys.stderr)
     raise SystemExit(code)
 
 
 def _owner(uid: int | None, gid: int | None) -> tuple[int, int] | None:
-    """Whom the state directory has to belong to once privileges are dropped; None: they are not."""
+    """Whom the state directory has to belong to when privileges are dropped. As twistd decides it."""
     if uid is None and gid is None:
         return None
-    import pwd
-
     user = os.geteuid() if uid is None else uid
-    return user, pwd.getpwuid(user).pw_gid if gid is None else gid
-
-
-def _raise_file_limit() -> None:
-    """As many open files as this process may have: the default of 1024 is for programs that use select()."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (ValueError, OSError):
-            return
+    if gid is not None:
+        return user, gid
+    try:
+        return user, pwd.getpwuid(user).pw_gid
+    except KeyError:
+        raise UsageFault(f"there is no user {user} on this host; give --gid too") from None

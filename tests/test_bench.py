@@ -97,17 +97,17 @@ class MaterialTests(SynchronousTestCase):
             claims = jwt.decode(tokens[2], key, ["RS256"], audience=material.AUDIENCE, issuer=material.ISSUER)
             self.assertEqual(claims["sub"], "caller-2")
 
-    def _stage(self, job: Job, routes: int = 1) -> Stage:
-        return Stage(self.folder, self.made, job, 9001, 9002, 9003, 9004, routes)
+    def _stage(self, job: Job, folder: Path | None = None, routes: int = 1) -> Stage:
+        return Stage(folder or self.folder, self.made, job, 9001, 9002, 9003, 9004, routes)
 
     def test_every_peer_listens_where_it_is_told(self) -> None:
         """Each written configuration, for each job, holds the ports of both doors and of the origin."""
         for peer in ALL:
             for job in peer.jobs:
-                for old in self.folder.glob("*"):
-                    old.unlink() if old.suffix in {".conf", ".cfg", ".yaml", ".yml"} else None
-                launch = peer.launch("/bin/peer", self._stage(job))
-                text = "".join(file.read_text() for file in self.folder.iterdir() if file.suffix != ".pub")
+                folder = self.folder / f"{peer.word}-{job}"
+                folder.mkdir()
+                launch = peer.launch("/bin/peer", self._stage(job, folder))
+                text = "".join(file.read_text() for file in folder.iterdir())
                 self.assertEqual(launch.command[0], "/bin/peer")
                 self.assertEqual([port for port in ("9001", "9002", "9003") if port not in text], [], peer.word)
 
@@ -131,9 +131,7 @@ class ResultTests(SynchronousTestCase):
     def test_ratios(self) -> None:
         """A ratio is one median over another of the same table."""
         table = [_row("hmsgw", "whole", 20, 22, 90), _row("haproxy", "whole", 44), _row("nginx", "bare", 11, 11, 13)]
-        self.assertEqual(
-            results.ratios(table[0], table), {"× HAProxy whole job": 0.5, "× nginx bare": 2.0}
-        )
+        self.assertEqual(results.ratios(table[0], table), {"× HAProxy whole job": 0.5, "× nginx bare": 2.0})
 
     def test_no_reference(self) -> None:
         """Without the reference, or without own figures, there is no ratio."""
@@ -225,7 +223,8 @@ class StreamTests(SynchronousTestCase):
 
     def test_sink_counts_chunks(self) -> None:
         """A chunked body is counted without its framing."""
-        lines = io.BytesIO(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\nNEXT")
+        head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        lines = io.BytesIO(head + b"3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\nNEXT")
         self.assertEqual(sink.counted(lines, sink.content_length(lines) or 0), 5)
         self.assertEqual(lines.read(), b"NEXT")
 

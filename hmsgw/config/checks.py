@@ -14,8 +14,8 @@ from os.path import join, normpath
 
 from hmsgw.config.model import Config, Listener, Log, Registry, Route, Service, UpstreamTls
 from hmsgw.config.places import Where
-from hmsgw.config.routes import checked_route, tell_twins
 from hmsgw.config.reading import At, Check
+from hmsgw.config.routes import checked_route, tell_twins
 
 
 def _listener(listener: Listener, at: At) -> Listener:

@@ -20,7 +20,8 @@ from hmsgw.config.values import Mapped, Value, integer, plain
 
 __all__ = [
     "Address", "Choice", "Cidr", "Count", "Duration", "FieldName", "FieldValue", "FilePath", "Filled", "HostPattern",
-    "Kind", "Later", "Off", "Percent", "PlainDict", "Port", "RoutePath", "Secret", "Size", "Text", "Unfit", "Url", "Word",
+    "Kind", "Later", "Off", "Percent", "PlainDict", "Port", "RoutePath", "Secret", "Size", "Text", "Unfit", "Url",
+    "Word",
 ]  # fmt: skip
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")

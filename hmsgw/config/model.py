@@ -12,9 +12,27 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from hmsgw.config.kinds import (
-    Address, Choice, Cidr, Count, Duration, FieldName, FilePath, Filled, HostPattern, Later, Off, Percent, PlainDict,
-    Port, RoutePath, Secret, Size, Text, Url, Word,
-)  # fmt: skip
+    Address,
+    Choice,
+    Cidr,
+    Count,
+    Duration,
+    FieldName,
+    FilePath,
+    Filled,
+    HostPattern,
+    Later,
+    Off,
+    Percent,
+    PlainDict,
+    Port,
+    RoutePath,
+    Secret,
+    Size,
+    Text,
+    Url,
+    Word,
+)
 from hmsgw.config.places import NOWHERE as NOWHERE
 from hmsgw.config.places import Where as Where
 

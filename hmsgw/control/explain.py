@@ -107,7 +107,8 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
         fields = [checked_field(name, value) for name, value in headers]
         host = parts.hostname or ""
     except ValueError as error:
-        raise Refusal(f"{error}; give a URL such as https://api.example.gov/clinics/1 and headers as `Name: value`") from None
+        how = "give a URL such as https://api.example.gov/clinics/1, and headers as `Name: value`"
+        raise Refusal(f"{error}; {how}") from None
     by_name = next((value.decode("latin-1") for lower, _, value in fields if lower == b"host"), host)
     path = checked_path((parts.path or "/").encode("utf-8", "surrogateescape")).decode("ascii")
     return AskedRequest(

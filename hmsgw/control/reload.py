@@ -1,9 +1,9 @@
 """Reloads, one after the other: read aside, judge, swap, and say what happened.
 
 Knows: that only one runs at a time, which ones may be melted into one, how long reading may take, and what is told to
-whom. Refuses to know: what a configuration is and how it is put to work (`load` and `apply` are given). Strategy: `load`
-blocks and runs in a thread; `apply` runs on the reactor and changes everything or nothing. Whatever either raises is an
-outcome, never a crash.
+whom. Refuses to know: what a configuration is and how it is put to work (`load` and `apply` are given). Strategy:
+`load` blocks and runs in a thread; `apply` runs on the reactor and changes everything or nothing. Whatever either
+raises is an outcome, never a crash.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Reloader:
         """Load the file at `path` (absolute). who: for the audit log. The Deferred never fails."""
         if self.waiting >= MAX_WAITING:
             answer: Deferred[Outcome] = Deferred()
-            refused = Outcome(accepted=False, file=path, faults=(f"{MAX_WAITING} reloads wait already; try again later",))
-            answer.callback(refused)
+            fault = f"{MAX_WAITING} reloads wait already; try again when they are done"
+            answer.callback(Outcome(accepted=False, file=path, faults=(fault,)))
             return answer
         return self._lock.run(self._reload, path, who)
 

@@ -32,7 +32,7 @@ class Signals:
         set_signal: Callable[[int, Any], Any] = signal.signal,
     ) -> None:
         self._reactor = reactor
-        self._acts: dict[int, Act] = {signal.SIGHUP: reload, signal.SIGUSR1: reopen}
+        self._acts: dict[signal.Signals, Act] = {signal.SIGHUP: reload, signal.SIGUSR1: reopen}
         self._stop = stop
         self._hurry = hurry
         self._set_signal = set_signal

@@ -54,11 +54,12 @@ class ControlConnection(LineOnlyReceiver):
     def __init__(self, factory: ControlFactory) -> None:
         self._factory = factory
         self._asked = False
+        self._uid = -1
         self._deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         factory = self._factory
-        uid = factory.uid_of(self.transport)
+        self._uid = uid = factory.uid_of(self.transport)
         if len(factory.open) >= MAX_CONNECTIONS or uid not in (0, os.geteuid()):
             if uid not in (0, os.geteuid()):
                 _log.warn("user {uid} tried the control socket and was turned away", uid=uid)
@@ -72,7 +73,7 @@ class ControlConnection(LineOnlyReceiver):
             return
         self._asked = True
         self._let_pass(None)
-        maybeDeferred(self._factory.answer, line).addCallbacks(self._say, self._broken)
+        maybeDeferred(self._factory.answer, line, self._uid).addCallbacks(self._say, self._broken)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._assured().abortConnection()
@@ -83,13 +84,13 @@ class ControlConnection(LineOnlyReceiver):
 
     def _say(self, answer: Mapping[str, Any]) -> None:
         if self in self._factory.open:
-            self.sendLine(json.dumps(answer).encode())
+            self._assured().write(json.dumps(answer).encode() + b"\n")
             self._assured().loseConnection()
             self._let_pass(ANSWER_S)
 
     def _broken(self, failure: Failure) -> None:
         _log.failure("a command of the control socket failed in a way that it should not", failure=failure)
-        self._say({"ok": False, "error": f"the gateway has a fault of its own, see its log: {failure.getErrorMessage()}"})
+        self._say(_refused(f"the gateway has a fault of its own, see its log: {failure.getErrorMessage()}"))
 
     def _let_pass(self, seconds: float | None) -> None:
         """The connection has so long; None: as long as it takes."""
@@ -122,8 +123,8 @@ class ControlFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> ControlConnection:
         return ControlConnection(self)
 
-    def answer(self, line: bytes) -> dict[str, Any] | Deferred[dict[str, Any]]:
-        """The answer to one request line."""
+    def answer(self, line: bytes, uid: int) -> dict[str, Any] | Deferred[dict[str, Any]]:
+        """The answer to one request line. uid: who asks; commands find it in the request."""
         try:
             request = json.loads(line)
         except ValueError:
@@ -135,7 +136,7 @@ class ControlFactory(Factory):
         if command is None:
             there = ", ".join(sorted(self._commands))
             return _refused(f"this gateway knows no command {name!r}; it knows {there}. Is it of another version?")
-        done = maybeDeferred(command, request)
+        done = maybeDeferred(command, {**request, "uid": uid})
         return done.addCallbacks(lambda result: {"ok": True, "result": result}, _refusal)
 
 

@@ -17,19 +17,19 @@ def refusal_of_unsigned(file: str, *, dev: bool) -> str | None:
     return f"{basename(file)} is not signed, and this gateway runs only signed configurations"
 
 
-def next_command(file: str, port: int | None = None) -> str:
+def next_command(file: str, state_dir: str = "") -> str:
     """What to type to try a refused file on this machine."""
-    words = ["hms-gateway", "start", "--dev"]
-    if port is not None:
-        words += ["--port", str(port)]
-    return shlex.join([*words, "--config", file])
+    words = ["hms-gateway", "start", "--dev", "--config", file]
+    if state_dir:
+        words += ["--state-dir", state_dir]
+    return shlex.join(words)
 
 
 def refusal_of_environment(named: str | None, of_host: str | None) -> str | None:
     """Why a configuration that names an `environment` may not run on a host with --environment."""
     if named is None or of_host is None or named == of_host:
         return None
-    return f"the configuration is for the environment {named}, and this gateway was started for {of_host} (--environment)"
+    return f"the configuration is for the environment {named}, and this gateway runs for {of_host} (--environment)"
 
 
 def notice_of_dev(file: str | None) -> str:

@@ -17,8 +17,8 @@ from hmsgw.telemetry.redaction import redacted
 from hmsgw.telemetry.request_line import bounded, shortened
 from hmsgw.telemetry.timestamps import rfc3339
 
-_MAX_MESSAGE = 4096
-_MAX_TRACEBACK = 8192
+_MAX_SEARCHED = 64 * 1024
+_MAX_CHARS = 4096
 
 
 @implementer(ILogObserver)
@@ -38,11 +38,11 @@ class LogLines:
             "event": "log",
             "level": "info" if level is None else level.name,
             "namespace": str(event.get("log_namespace") or "-"),
-            "message": _clean(formatEvent(event), _MAX_MESSAGE),
+            "message": _clean(formatEvent(event)),
         }
         failure = event.get("log_failure")
         if failure is not None:
-            line["traceback"] = _clean(_traceback(failure), _MAX_TRACEBACK, end=True)
+            line["traceback"] = _clean(_traceback(failure), end=True)
         self._write(bounded(line))
 
 
@@ -53,8 +53,12 @@ def _traceback(failure: Any) -> str:
         return f"{failure.type} (its traceback could not be written)"
 
 
-def _clean(text: str, max_chars: int, *, end: bool = False) -> str:
-    """Bounded before it is searched, and again after; `end` keeps the end, which is where a traceback says what."""
-    if len(text) > max_chars:
-        text = "..." + text[3 - max_chars :] if end else shortened(text, max_chars)
-    return redacted(text)
+def _clean(text: str, *, end: bool = False) -> str:
+    """Without secrets, and bounded; `end` keeps the end, which is where a traceback says what happened.
+
+    A secret is known by what stands before it, so what is searched begins where a line does.
+    """
+    if len(text) > _MAX_SEARCHED:
+        text = text[-_MAX_SEARCHED:].partition("\n")[2] if end else text[:_MAX_SEARCHED]
+    text = redacted(text)
+    return "..." + text[3 - _MAX_CHARS :] if end and len(text) > _MAX_CHARS else shortened(text, _MAX_CHARS)

@@ -85,6 +85,7 @@ class BundleTests(SynchronousTestCase):
 
     def test_digest_covers_what_is_governed(self) -> None:
         """A changed key does not change the digest, a changed byte elsewhere does."""
+
         def digest(yaml: bytes, key: bytes) -> str:
             self.write("r.yaml", yaml)
             self.write("a.key", key)

@@ -54,7 +54,7 @@ class DurationTests(KindCase):
         """A subclass may know words for some durations."""
 
         class Period(kinds.Duration):
-            words = {"minute": 60.0}  # noqa: RUF012
+            words = {"minute": 60.0}
 
         self.takes(Period(), {"minute": 60.0, "5s": 5.0})
         self.refuses(Period(), "hour", words="one of minute")

@@ -29,6 +29,10 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual((config.limits.head, config.limits.field, config.limits.buffer), (65536, 16384, 262144))
         self.assertEqual((config.deadlines.head, config.deadlines.keep_alive), (10.0, 75.0))
         service = model.Service()
-        self.assertEqual((service.timeouts.connect, service.timeouts.first_byte, service.timeouts.total), (2.0, 30.0, None))
-        self.assertEqual((service.retries.attempts, service.retries.budget, service.balance), (1, 0.2, "least-requests"))
+        self.assertEqual(
+            (service.timeouts.connect, service.timeouts.first_byte, service.timeouts.total), (2.0, 30.0, None)
+        )
+        self.assertEqual(
+            (service.retries.attempts, service.retries.budget, service.balance), (1, 0.2, "least-requests")
+        )
         self.assertEqual([use.name for use in config.defaults.plugins], ["rate-60ip"])

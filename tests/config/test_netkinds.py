@@ -40,7 +40,9 @@ class HostTests(KindCase):
         """A wildcard is the whole first label; no scheme, no port, no path."""
         self.refuses(HostPattern(), "'*'", "'a.*.gov'", "'*a.gov'", "'*.*.gov'", words="first label")
         self.refuses(HostPattern(), "a.gov:443", "https://a.gov", "'::1'", words="port")
-        self.refuses(HostPattern(), "a/b", "a b", "''", "-a.gov", "a..gov", "1.2.3", "'[1]'", "'*.'", "☃️" * 300, "'*.1.2.3'")
+        self.refuses(
+            HostPattern(), "a/b", "a b", "''", "-a.gov", "a..gov", "1.2.3", "'[1]'", "'*.'", "☃️" * 300, "'*.1.2.3'"
+        )
 
     @given(st.from_regex(r"[A-Za-z0-9.*\[\]:-]{1,20}", fullmatch=True))
     def test_once_is_enough(self, text: str) -> None:
@@ -56,7 +58,9 @@ class HostTests(KindCase):
 class UrlTests(KindCase):
     def test_urls(self) -> None:
         """A URL of one of the schemes."""
-        self.takes(Url("http", "https"), {"http://localhost:8500": "http://localhost:8500", "https://a/b?c": "https://a/b?c"})
+        self.takes(
+            Url("http", "https"), {"http://localhost:8500": "http://localhost:8500", "https://a/b?c": "https://a/b?c"}
+        )
 
     def test_refused(self) -> None:
         """Other schemes, no host, credentials, fragments, control characters."""

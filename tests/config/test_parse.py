@@ -33,8 +33,10 @@ class ConfigTests(SynchronousTestCase):
                 service: clinic-registry
                 plugins: [jwt, quota-1000user]
         """)
-        self.assertEqual([(route.path, route.name, route.service) for route in config.routes],
-                         [("/login", "/login", "identity"), ("/clinics/*", "/clinics/*", "clinic-registry")])  # fmt: skip
+        self.assertEqual(
+            [(route.path, route.name, route.service) for route in config.routes],
+            [("/login", "/login", "identity"), ("/clinics/*", "/clinics/*", "clinic-registry")],
+        )
         self.assertEqual([use.name for use in config.routes[1].plugins], ["jwt", "quota-1000user"])
         self.assertEqual((config.routes[0].where.line, config.routes[0].service_where.line), (3, 4))
         self.assertEqual(config.defaults.plugins, (PluginUse(name="rate-60ip"),))

@@ -23,7 +23,9 @@ class UseTests(SynchronousTestCase):
 
     def test_places(self) -> None:
         """A use stands where its name stands, and each option where its value stands."""
-        (use,) = good("routes:\n- path: /\n  plugins:\n  - rate:\n      limit: 5\n      key: [ip, user]").routes[0].plugins
+        (use,) = (
+            good("routes:\n- path: /\n  plugins:\n  - rate:\n      limit: 5\n      key: [ip, user]").routes[0].plugins
+        )
         self.assertEqual((use.where.line, use.where.column), (4, 5))
         places = {option: (where.line, where.column) for option, where in use.option_where.items()}
         self.assertEqual(places, {"limit": (5, 14), "key": (6, 12), "key[0]": (6, 13), "key[1]": (6, 17)})
@@ -37,7 +39,8 @@ class UseTests(SynchronousTestCase):
         """What is no name and what are no options, each at its place."""
         for plugins, start in {
             "[[a]]": "1:30: routes[0].plugins[0]: here is a list", "['a b']": "1:30: ", "[{'a b': {}}]": "1:31: ",
-            "[{a: 5}]": "1:34: routes[0].plugins[0].a: the options", "[{}]": "1:30: ", "{a: {}}": "1:29: ", "[~]": "1:30: ",
+            "[{a: 5}]": "1:34: routes[0].plugins[0].a: the options", "[{}]": "1:30: ", "{a: {}}": "1:29: ",
+            "[~]": "1:30: ",
             "[{a: {b: 1e999}}]": "1:38: routes[0].plugins[0].a: this number",
         }.items():  # fmt: skip
             (fault,) = faults_of(f"routes: [{{path: /, plugins: {plugins}}}]")

@@ -53,7 +53,7 @@ class RecordTests(SynchronousTestCase):
         return found
 
     def refused(self, source: str, *starts: str) -> None:
-        found, faults = outer(source)
+        _, faults = outer(source)
         self.assertEqual(len(faults), len(starts), faults)
         for fault, start in zip(faults, starts, strict=True):
             self.assertTrue(fault.startswith(start), fault)
@@ -65,7 +65,9 @@ class RecordTests(SynchronousTestCase):
     def test_nested(self) -> None:
         """Records in records, lists and tables."""
         found = self.taken("inner: {name: a}\nmany: [{name: b}, {name: c, size: 2}]\ntable: {k: {name: d}}")
-        self.assertEqual((found.inner.name, [item.size for item in found.many], found.table["k"].name), ("a", [5, 2], "d"))
+        self.assertEqual(
+            (found.inner.name, [item.size for item in found.many], found.table["k"].name), ("a", [5, 2], "d")
+        )
 
     def test_places(self) -> None:
         """`where` is the place of the record, `KEY_where` that of the key's value."""

@@ -25,7 +25,9 @@ _ROUTES = st.builds(
 class RouteTests(SynchronousTestCase):
     def test_filled_in(self) -> None:
         """The name is the path unless given; hosts, methods and header names have one spelling and stand once."""
-        (route,) = good("routes: [{path: /A%2d, hosts: [A.gov, a.gov.], methods: [get, GET], headers: {X-V: 2}}]").routes
+        (route,) = good(
+            "routes: [{path: /A%2d, hosts: [A.gov, a.gov.], methods: [get, GET], headers: {X-V: 2}}]"
+        ).routes
         self.assertEqual((route.path, route.name, route.hosts, route.methods, route.headers),
                          ("/A-", "/A-", ("a.gov",), ("GET",), {"x-v": "2"}))  # fmt: skip
         self.assertEqual(good("routes: [{path: /, name: home}]").routes[0].name, "home")
@@ -37,7 +39,8 @@ class RouteTests(SynchronousTestCase):
         (route,) = good("routes: [{path: '/a/{id}/*', rewrite: '/v2/{id}/{rest}'}]").routes
         self.assertEqual(route.rewrite, "/v2/{id}/{rest}")
         for keys, start in {
-            "strip_prefix: /b": "1:39: routes[0].strip_prefix: `/b` is not how", "rewrite: '/{no}'": "1:34: routes[0].rewrite: ",
+            "strip_prefix: /b": "1:39: routes[0].strip_prefix: `/b` is not how",
+            "rewrite: '/{no}'": "1:34: routes[0].rewrite: ",
             "strip_prefix: /a, rewrite: /b": "1:52: routes[0].rewrite: a route has",
         }.items():  # fmt: skip
             (fault,) = faults_of(f"routes: [{{path: '/a/*', {keys}}}]")
@@ -69,7 +72,8 @@ class TwinTests(SynchronousTestCase):
         for one, other in (
             ("path: /a", "path: /a/"), ("path: '/{a}'", "path: /a"), ("path: /*", "path: '/{a}'"),
             ("path: /, hosts: a", "path: /"), ("path: /, hosts: a.b", "path: /, hosts: '*.b'"),
-            ("path: /, methods: GET", "path: /, methods: PUT"), ("path: /, headers: {a: 1}", "path: /, headers: {a: 2}"),
+            ("path: /, methods: GET", "path: /, methods: PUT"),
+            ("path: /, headers: {a: 1}", "path: /, headers: {a: 2}"),
             ("path: /, headers: {a: 1}", "path: /"),
         ):  # fmt: skip
             self.assertEqual(self.twins(one, other), [], (one, other))
@@ -95,13 +99,14 @@ class TwinTests(SynchronousTestCase):
         tell_twins(routes, At(reading, "", Where("f", 1, 1), {}))
         if reading.is_clean:
             found = [
-                Router(some).match(host, path, method, [(b"x", b"x", header)]) for some in (routes, tuple(reversed(routes)))
+                Router(some).match(host, path, method, [(b"x", b"x", header)])
+                for some in (routes, tuple(reversed(routes)))
             ]
             names = [None if isinstance(item, NotMatched) else item.name for item in found]
             self.assertEqual(names[0], names[1])
 
     def test_many(self) -> None:
-        """Ten thousand routes are compared by look-ups: this test would take minutes if each were compared with each."""
+        """Routes are compared by look-ups: this test would take minutes if each were compared with each."""
         routes = tuple(
             Route(path=f"/{n}/{{x}}/*", name=str(n), hosts=("a.gov",), where=Where("f", n, 1)) for n in range(30_000)
         )

@@ -47,8 +47,9 @@ class SchemaTests(SynchronousTestCase):
         """What the parser takes, the schema takes."""
         for source in (
             "{}", "routes: [{path: /a, plugins: [jwt, {rate: {limit: 5}}, {b: }], methods: GET, headers: {x: 2}}]",
-            "limits: {head: 64KiB, body: off, field: 4096}", "limits: {body: false}", "listeners: [{tls: off}, {name: b, port: 1}]",
-            "admin: {port: '${PORT}'}", "deadlines: {head: '${HEAD}'}", "services: {a: {timeouts: {total: off, idle: 5s}}}",
+            "limits: {head: 64KiB, body: off, field: 4096}", "limits: {body: false}",
+            "listeners: [{tls: off}, {name: b, port: 1}]", "admin: {port: '${PORT}'}", "deadlines: {head: '${HEAD}'}",
+            "services: {a: {timeouts: {total: off, idle: 5s}}}",
             "plugins: {jwt: , p: {plugin: quota}}", "defaults: {plugins: []}", "streams: []", "registry: {kind: none}",
             "listeners: [{proxy_protocol: false, protocols: [h2, http/1.1]}]", "environment: prod",
         ):  # fmt: skip
@@ -58,8 +59,8 @@ class SchemaTests(SynchronousTestCase):
     def test_what_the_parser_refuses(self) -> None:
         """Faults of form are faults by the schema too."""
         for source in (
-            "routs: []", "routes: [{service: a}]", "routes: [{path: a}]", "limits: {head: 64KB}", "admin: {port: 70000}",
-            "listeners: []", "registry: {kind: dns}", "streams: [{listener: a}]", "services: {a: {health: {}}}",
+            "routs: []", "routes: [{service: a}]", "routes: [{path: a}]", "limits: {head: 64KB}",
+            "admin: {port: 70000}", "listeners: []", "registry: {kind: dns}", "streams: [{listener: a}]", "services: {a: {health: {}}}",
             "routes: [{path: /, plugins: [{a: {}, b: {}}]}]", "deadlines: {head: 5}", "services: {a: {endpoints: [ftp://a]}}",
             "listeners: [{tls: {client_auth: required}}]", "routes: {path: /}", "log: stdout",
         ):  # fmt: skip

@@ -20,7 +20,9 @@ class FileTests(SynchronousTestCase):
         source = value("a: tls/a.key")
         Leaf(FilePath(secret=True)).read(source.entries[0].value, "tls.key", reading)  # type: ignore[union-attr]
         (named,) = reading.files
-        self.assertEqual((named.path, named.where.column, named.key, named.governed), ("tls/a.key", 4, "tls.key", False))
+        self.assertEqual(
+            (named.path, named.where.column, named.key, named.governed), ("tls/a.key", 4, "tls.key", False)
+        )
 
     def test_beside_the_bundle(self) -> None:
         """A file that changes on its own is not read now, and its path means the same from everywhere."""

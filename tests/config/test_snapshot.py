@@ -28,12 +28,13 @@ _CONFIGS = st.builds(
     serial=st.none() | st.integers(1, 2**53),
     listeners=st.lists(st.builds(Listener, name=_WORDS, tls=st.none(), where=_WHERE), max_size=2).map(tuple),
     redis=st.none() | st.builds(Redis, url=_WORDS),
-    services=st.dictionaries(_WORDS, st.builds(Service, timeouts=st.builds(Timeouts, total=st.none() | st.floats(0.1, 9)))),
+    services=st.dictionaries(_WORDS, st.builds(Service, timeouts=st.builds(Timeouts, total=st.none() | st.floats(1, 9)))),
     plugins=st.dictionaries(_WORDS, _USES, max_size=2),
     routes=st.lists(
         st.builds(
             Route, path=_WORDS, service=st.none() | _WORDS, plugins=st.lists(_USES, max_size=2).map(tuple),
-            methods=st.lists(_WORDS, max_size=2).map(tuple), headers=st.dictionaries(_WORDS, _WORDS, max_size=2), where=_WHERE,
+            methods=st.lists(_WORDS, max_size=2).map(tuple), where=_WHERE,
+            headers=st.dictionaries(_WORDS, _WORDS, max_size=2),
         ), max_size=2,
     ).map(tuple),
 )  # fmt: skip
@@ -41,10 +42,16 @@ _CONFIGS = st.builds(
 
 class SnapshotTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
-    @given(_CONFIGS, st.dictionaries(_WORDS, st.binary(max_size=20), max_size=3), st.dictionaries(_WORDS, _PLAIN, max_size=3))
+    @given(
+        _CONFIGS,
+        st.dictionaries(_WORDS, st.binary(max_size=20), max_size=3),
+        st.dictionaries(_WORDS, _PLAIN, max_size=3),
+    )
     def test_round_trip(self, config: Config, files: dict[str, bytes], options: dict[str, Any]) -> None:
         """What comes out is what went in, types included."""
-        before = Snapshot(config=config, bundle_files=files, root_file="r", digest="sha256:0", dev=True, options=options)
+        before = Snapshot(
+            config=config, bundle_files=files, root_file="r", digest="sha256:0", dev=True, options=options
+        )
         after = decode(encode(before))
         self.assertEqual(after, before)
         self.assertEqual(repr(after), repr(before))
@@ -60,7 +67,9 @@ class SnapshotTests(SynchronousTestCase):
 
     def test_no_handles(self) -> None:
         """What can't be sent can't be put in."""
-        snapshot = Snapshot(config=Config(), bundle_files={}, root_file="r", digest="", dev=False, options={"a": object()})
+        snapshot = Snapshot(
+            config=Config(), bundle_files={}, root_file="r", digest="", dev=False, options={"a": object()}
+        )
         self.assertRaises(TypeError, encode, snapshot)
 
     @given(st.binary(max_size=50))

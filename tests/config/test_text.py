@@ -16,8 +16,8 @@ from tests.config.arrange import value
 
 #: Pieces that YAML is made of, so that random texts get past the first character.
 _PIECES = st.lists(st.sampled_from([
-    "a", "b", ": ", ":", "- ", "\n", "\n  ", "\n\t", "[", "]", "{", "}", ", ", "&x ", "*x", "!!str ", "!t ", "'", '"', "|\n",
-    "> ", "# c", "---\n", "...\n", "? ", "<<: ", "${A}", "${", "$${", "%YAML 1.2\n", "\x00", "\ufeff", "é", "1", "null",
+    "a", "b", ": ", ":", "- ", "\n", "\n  ", "\n\t", "[", "]", "{", "}", ", ", "&x ", "*x", "!!str ", "!t ", "'", '"',
+    "|\n", "> ", "# c", "---\n", "...\n", "? ", "<<: ", "${A}", "${", "$${", "%YAML 1.2\n", "\x00", "\ufeff", "é", "1", "null",
     "routes", "path", "/x",
 ]), max_size=40).map("".join)  # fmt: skip
 
@@ -193,7 +193,9 @@ class AnythingTests(SynchronousTestCase):
         self.assertTrue(found is not None or faults)
         for fault in faults:
             self.assertGreaterEqual(min(fault.where.line, fault.where.column), 1)
-            self.assertLessEqual(fault.where.line, content.decode("utf-8", "replace").count("\n") + content.count(b"\r") + 2)
+            self.assertLessEqual(
+                fault.where.line, content.decode("utf-8", "replace").count("\n") + content.count(b"\r") + 2
+            )
             self.assertNotIn("\n", fault.message)
 
     def test_without_the_c_library(self) -> None:

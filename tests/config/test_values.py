@@ -31,8 +31,8 @@ def data(found: Value) -> Any:
 class CoreSchemaTests(SynchronousTestCase):
     def test_words(self) -> None:
         """Only true and false are truth values; on, off, yes, no, dates and the like are words."""
-        for word in ("on", "off", "yes", "no", "Yes", "OFF", "y", "tRUE", "2024-01-01", "1:30", "1_000", "0b1", "=", "nULL",
-                     "1e", ".", "0x", "0o8", "- 1".replace(" ", "x"), "+", "1.2.3"):  # fmt: skip
+        for word in ("on", "off", "yes", "no", "Yes", "OFF", "y", "tRUE", "2024-01-01", "1:30", "1_000", "0b1", "=",
+                     "nULL", "1e", ".", "0x", "0o8", "-x1", "+", "1.2.3"):  # fmt: skip
             self.assertEqual(data(value(f"a: {word}")), {"a": word})
 
     def test_truth_and_null(self) -> None:

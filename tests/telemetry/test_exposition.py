@@ -80,7 +80,8 @@ class ExpositionTests(SynchronousTestCase):
         _, body = self.exposition.render(busy().copy(), None)
         lines = body.decode().splitlines()
         self.assertIn(
-            'gateway_requests_total{method="GET",reason="",route="/clinics/*",service="clinics",status="200"} 1.0', lines
+            'gateway_requests_total{method="GET",reason="",route="/clinics/*",service="clinics",status="200"} 1.0',
+            lines,
         )
         self.assertIn("gateway_config_signed 0.0", lines)
         self.assertIn('gateway_worker_up{worker="0"} 1.0', lines)

@@ -34,7 +34,9 @@ class RedactionTests(SynchronousTestCase):
 
     def test_the_rest_stays(self) -> None:
         """What a message says besides stays readable."""
-        self.assertEqual(redacted(f"GET /x?access_token={SECRET}&a=1 failed"), "GET /x?access_token=[redacted]&a=1 failed")
+        self.assertEqual(
+            redacted(f"GET /x?access_token={SECRET}&a=1 failed"), "GET /x?access_token=[redacted]&a=1 failed"
+        )
         for text in (
             "service clinics: 10.0.5.9:8080 refused the connection", "the token has expired", "a cookie was set",
             "http://10.0.5.9:8080/path", "authorization failed", "basic settings", "bearer of bad news", "",

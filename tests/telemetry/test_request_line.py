@@ -42,7 +42,9 @@ class RequestLineTests(SynchronousTestCase):
 
     def test_without_upstream(self) -> None:
         """A request that was refused has no upstream, user and TLS to tell of."""
-        read = orjson.loads(line_of(upstream="", upstream_s=None, user=None, tls=None, status=401, reason="unauthenticated"))
+        read = orjson.loads(
+            line_of(upstream="", upstream_s=None, user=None, tls=None, status=401, reason="unauthenticated")
+        )
         self.assertEqual((read["upstream"], read["upstream_ms"], read["user"], read["tls"]), ("", None, None, None))
         self.assertEqual(read["reason"], "unauthenticated")
 
@@ -63,6 +65,8 @@ class RequestLineTests(SynchronousTestCase):
     def test_long(self) -> None:
         """Values of any length make a line of bounded length, also when each character takes six to write."""
         for filler in ("x", "\x00", "\U0001f600", "\udc80", '"'):
-            line = line_of(path="/" + filler * 60_000, host=filler * 60_000, user=filler * 60_000, method=filler * 60_000)
+            line = line_of(
+                path="/" + filler * 60_000, host=filler * 60_000, user=filler * 60_000, method=filler * 60_000
+            )
             self.assertLessEqual(len(line), MAX_LINE_BYTES)
             self.assertEqual(orjson.loads(line)["status"], 200)
