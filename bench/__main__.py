@@ -17,13 +17,14 @@ from pathlib import Path
 
 from bench import chart, material, origin, report
 from bench.bodies import bodies
+from bench.fresh import fresh
 from bench.idle import idle
 from bench.peers import ALL
 from bench.peers.peer import Peer
 from bench.processes import StartFailed, two_cores
 from bench.results import Row
 from bench.routing import routing
-from bench.small import fresh, small
+from bench.small import small
 from bench.subject import Ground
 
 SCENARIOS: dict[str, Callable[[Ground], list[Row]]] = {

@@ -18,9 +18,9 @@ from bench.load import LoadFailed
 from bench.origin import GIB, MIB, ONE_GIB, ONE_MIB
 from bench.processes import StartFailed, free_ports, running
 from bench.results import Row
-from bench.small import TRANSPORTS, latest
 from bench.streams import Edge
 from bench.subject import Ground, Subject, started
+from bench.window import TRANSPORTS, latest
 
 SPEED = "MiB/s"
 CPU_GIB = "CPU ms a GiB"

@@ -17,8 +17,8 @@ from bench import cpu
 from bench.origin import SMALL
 from bench.processes import StartFailed
 from bench.results import Row
-from bench.small import TRANSPORTS, latest
 from bench.subject import Ground, Subject, started
+from bench.window import TRANSPORTS, latest
 
 MEASURE = "KiB a connection"
 PEERS = ("hmsgw", "nginx", "haproxy")

@@ -13,8 +13,8 @@ from bench import load
 from bench.load import LoadFailed
 from bench.processes import StartFailed
 from bench.results import CPU, Row
-from bench.small import latest, measure
 from bench.subject import Ground, started
+from bench.window import latest, measure
 
 FEW = 10
 MANY = 10_000

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import MultiService
-from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText
+from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText, globalLogBeginner
 from twisted.python import usage
 from zope.interface import implementer
 
@@ -133,12 +133,18 @@ def makeService(options: Options) -> TwistdService:
     return TwistdService(gateway, output, prepared.state, owner, own_log=not twistd.get("syslog"))
 
 
-def run(options: StartOptions) -> int:
-    """For `hms-gateway start`: run in the foreground until it is stopped. Returns the exit code."""
-    gateway, _ = _made(options)
+def run(options: StartOptions, announce: Callable[[list[tuple[str, int]]], None] | None = None) -> int:
+    """For `hms-gateway start`: run in the foreground until it is stopped. Returns the exit code.
+
+    announce: called with the addresses of the listeners when the gateway serves.
+    """
+    gateway, prepared = _made(options)
     reactor = choose_reactor(os.environ)
+    globalLogBeginner.beginLoggingTo([EarlyLog(gateway)], redirectStandardIO=False)
     gateway.privilegedStartService()
     gateway.startService()
+    if announce is not None:
+        announce([one.address for one in prepared.gateway.listeners.open])
     reactor.addSystemEventTrigger("before", "shutdown", gateway.stopService)
     reactor.run()
     return 0

@@ -1,0 +1,8 @@
+"""`hms-gateway`: one file a command.
+
+Knows: where `main` is. Refuses to know: commands.
+"""
+
+from __future__ import annotations
+
+from hmsgw.cli.main import main as main

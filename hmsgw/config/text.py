@@ -130,6 +130,7 @@ class _Tree:
         self._anchors = 0
         self._values = 0
         self._documents = 0
+        self._from_environment = 0
         self._take: dict[type, Callable[[Any], bool]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.SequenceStartEvent: self._start,
@@ -261,6 +262,10 @@ class _Tree:
             value = self._environ.get(name)
             if value is None:
                 self._fault(where, f"the environment has no variable {name}; set it before the gateway starts")
+                return ""
+            self._from_environment += len(value)
+            if self._from_environment > MAX_BYTES:
+                self._fault(where, f"more than {MAX_BYTES // (1024 * 1024)} MiB come from the environment up to here")
                 return ""
             return value
 

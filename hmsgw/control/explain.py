@@ -82,7 +82,7 @@ def explain(serving: Serving, method: str, url: str, headers: Iterable[tuple[str
         upstream = {
             "service": found.service,
             "path": found.upstream_path(asked.path, dict(asked.params)),
-            "endpoints": [member.endpoint.url for member in found.cluster.members],
+            "endpoints": [_url(member.endpoint) for member in found.cluster.members],
         }
     if refusing is not None:
         answer = f"{refusing} would refuse it"
@@ -120,6 +120,10 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
         headers=Headers(fields),
         client=SimpleNamespace(host=client or _CLIENT, port=0, certificate=None),
     )
+
+
+def _url(endpoint: Any) -> str:
+    return f"{endpoint.scheme}://{endpoint.authority}"
 
 
 def _considered(entries: Sequence[Any], asked: AskedRequest, found: Any) -> list[dict[str, str]]:

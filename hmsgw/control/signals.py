@@ -32,7 +32,7 @@ class Signals:
         set_signal: Callable[[int, Any], Any] = signal.signal,
     ) -> None:
         self._reactor = reactor
-        self._acts: dict[signal.Signals, Act] = {signal.SIGHUP: reload, signal.SIGUSR1: reopen}
+        self._acts: dict[int, Act] = {signal.SIGHUP: reload, signal.SIGUSR1: reopen}
         self._stop = stop
         self._hurry = hurry
         self._set_signal = set_signal
@@ -49,8 +49,8 @@ class Signals:
     def release(self) -> None:
         """The reactor runs: deliver what was held, and take SIGTERM and SIGINT over from it."""
         self._running = True
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._take(number, self._asked_to_stop)
+        self._take(signal.SIGTERM, self._asked_to_stop)
+        self._take(signal.SIGINT, self._asked_to_stop)
         for number in sorted(self._held):
             self._acts[number]()
         self._held.clear()

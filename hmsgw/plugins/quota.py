@@ -48,5 +48,5 @@ def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:
         refusal=(f"The quota of {settings.limit} requests a {settings.per} is used up.", "quota-exceeded"),
         enforced=settings.mode == "enforce",
         label=use.name,
-        count_decision=tools.count_decision,
+        decision_cell=tools.decision_cell,
     )

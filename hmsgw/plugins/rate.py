@@ -56,7 +56,7 @@ class Turnstile:
         refusal: tuple[str, str],
         enforced: bool,
         label: str,
-        count_decision: Callable[[str, str], None],
+        decision_cell: Callable[[str, str], list[int]],
     ) -> None:
         """name: of the policy. refusal: (detail, reason word). label: the `plugin` of the metric."""
         self._hit = limit.hit
@@ -67,8 +67,8 @@ class Turnstile:
         self._policy = policy(self._name, quota, window_s)
         self._detail, self._reason = refusal
         self._enforced = enforced
-        self._label = label
-        self._count_decision = count_decision
+        self._allowed = decision_cell(label, "allowed")
+        self._refused = decision_cell(label, "refused")
 
     def run(self, req: Request) -> None:
         decision = self._hit(self._caller(req), self._now())
@@ -81,9 +81,9 @@ class Turnstile:
         else:
             req.limits.append((self._policy, self._name, decision))
         if decision.allowed:
-            self._count_decision(self._label, "allowed")
+            self._allowed[0] += 1
             return
-        self._count_decision(self._label, "refused")
+        self._refused[0] += 1
         raise self._refusal(retry_after(decision))
 
     def on_response(self, req: Request, resp: ResponseView) -> None:
@@ -127,7 +127,7 @@ def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:
         refusal=(f"More than {settings.limit} requests {_in_words(settings.per)}.", "rate-limited"),
         enforced=settings.mode == "enforce",
         label=use.name,
-        count_decision=tools.count_decision,
+        decision_cell=tools.decision_cell,
     )
 
 

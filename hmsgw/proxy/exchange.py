@@ -42,6 +42,8 @@ _NO_PARAMS: dict[str, str] = {}
 class Exchange(Record):
     """See the module. Made for each request head; `start` begins it. now: by the plane's monotonic clock."""
 
+    method = "-"
+    user: str | None = None
     path = ""
     host = ""
     scheme = ""
@@ -92,7 +94,7 @@ class Exchange(Record):
     def start(self) -> None:
         """Match, run the request steps, and forward; as far as that goes without waiting."""
         head, plane = self.head, self.plane
-        method = METHODS.get(head.method) or head.method.decode("ascii")
+        self.method = method = METHODS.get(head.method) or head.method.decode("ascii")
         self.authority = identify(self)
         raw_path, mark, raw_query = head.target.partition(b"?")
         if mark:
@@ -464,8 +466,11 @@ class Exchange(Record):
         if self._retrying:
             self.entry.cluster.retrying -= 1
         self.duration_s = now - self._started
+        req = self.req
+        if req is not None:
+            self.user = None if req.user is None else str(req.user)
+            self.req = None  # it refers to this exchange: without the cycle both are freed at once
         self.plane.finished(self)
-        self.req = None  # it refers to this exchange: without the cycle both are freed at once
 
     @property
     def bytes_in(self) -> int:

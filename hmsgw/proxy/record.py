@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from hmsgw.proxy.entry import Entry
-from hmsgw.proxy.request import Request
-from hmsgw.wire.headers import text
 from hmsgw.wire.heads import RequestHead
 
 METHODS = {
@@ -26,7 +24,8 @@ class Record:
     entry: Entry
     peer: Any
     caller: Any
-    req: Request | None
+    method: str
+    user: str | None
     path: str
     host: str
     scheme: str
@@ -40,11 +39,6 @@ class Record:
     duration_s: float
     upstream_s: float | None
     bytes_out: int
-
-    @property
-    def method(self) -> str:
-        """As it came."""
-        return METHODS.get(self.head.method) or text(self.head.method)
 
     @property
     def client(self) -> str:
@@ -73,9 +67,3 @@ class Record:
     @property
     def service(self) -> str:
         return self.entry.service
-
-    @property
-    def user(self) -> str | None:
-        """Who a plugin found the client to be."""
-        req = self.req
-        return None if req is None or req.user is None else str(req.user)

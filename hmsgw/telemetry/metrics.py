@@ -132,18 +132,20 @@ class Counted(NamedTuple):
 class Metrics:
     """The counters of a process. To be used from the reactor's thread only.
 
-    read_endpoints -> {(service, state): how many}, read_ages -> {service: seconds since the registry last answered, or
+    before_copy: brings in what was not counted yet.     read_endpoints -> {(service, state): how many}, read_ages -> {service: seconds since the registry last answered, or
     None}, read_lag -> seconds, read_lines_dropped -> how many: asked at each scrape, on the reactor, so they are quick.
     """
 
     def __init__(
         self,
         *,
+        before_copy: Callable[[], None] = lambda: None,
         read_endpoints: Callable[[], Mapping[tuple[str, str], int]] = dict,
         read_ages: Callable[[], Mapping[str, float | None]] = dict,
         read_lag: Callable[[], float] = float,
         read_lines_dropped: Callable[[], int] = int,
     ) -> None:
+        self._before_copy = before_copy
         self.read_endpoints = read_endpoints
         self.read_ages = read_ages
         self.read_lag = read_lag
@@ -151,7 +153,7 @@ class Metrics:
         self._routes: dict[tuple[str, str], RouteStats] = {}
         self._services: dict[str, ServiceStats] = {}
         self._connections: dict[tuple[str, str], Level] = {}
-        self._decisions: dict[tuple[str, str], int] = {}
+        self._decisions: dict[tuple[str, str], list[int]] = {}
         self._plugin_errors: dict[str, int] = {}
         self._reloads = dict.fromkeys(OUTCOMES, 0)
         self._config = ("", "")
@@ -176,8 +178,12 @@ class Metrics:
 
     def limit_decision(self, plugin: str, decision: str) -> None:
         """A limit decided: `allowed`, `refused`, `shadow`."""
-        key = plugin, decision
-        self._decisions[key] = self._decisions.get(key, 0) + 1
+        self.decision_cell(plugin, decision)[0] += 1
+
+    def decision_cell(self, plugin: str, decision: str) -> list[int]:
+        """The counter behind `limit_decision`, for who counts at every request. It stays the same until the plugin is
+        forgotten (`keep_plugins`), and is added to in place: `cell[0] += 1`."""
+        return self._decisions.setdefault((plugin, decision), [0])
 
     def plugin_error(self, plugin: str) -> None:
         """A plugin raised, or passed its deadline."""
@@ -204,7 +210,7 @@ class Metrics:
     def keep_plugins(self, plugins: Iterable[str]) -> None:
         """After a reload: forget the plugins that no route names any more."""
         kept = set(plugins)
-        self._decisions = {key: count for key, count in self._decisions.items() if key[0] in kept}
+        self._decisions = {key: cell for key, cell in self._decisions.items() if key[0] in kept}
         self._plugin_errors = {name: count for name, count in self._plugin_errors.items() if name in kept}
 
     def keep_listeners(self, listeners: Iterable[str]) -> None:
@@ -214,6 +220,7 @@ class Metrics:
 
     def copy(self) -> Counted:
         """All numbers as they are now, to be rendered elsewhere. On the reactor; about a millisecond for 500 routes."""
+        self._before_copy()
         return Counted(
             routes={
                 key: RouteCounts(stats.requests(), stats.duration, stats.bytes_in, stats.bytes_out)
@@ -224,7 +231,7 @@ class Metrics:
                 name: ServiceCounts(stats.duration.copy(), stats.retries) for name, stats in self._services.items()
             },
             connections={key: level.n for key, level in self._connections.items()},
-            limit_decisions=self._decisions.copy(),
+            limit_decisions={key: cell[0] for key, cell in self._decisions.items() if cell[0]},
             plugin_errors=self._plugin_errors.copy(),
             endpoints=dict(self.read_endpoints()),
             registry_ages_s={name: age for name, age in self.read_ages().items() if age is not None},

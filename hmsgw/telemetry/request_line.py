@@ -71,6 +71,7 @@ class Finished(Protocol):
 def request_line(f: Finished) -> bytes:
     """The line, with its newline; at most `MAX_LINE_BYTES` long."""
     upstream_s = f.upstream_s
+    # Whole microseconds this way: round() costs five times as much.
     line = {
         "ts": rfc3339(f.wall_s),
         "event": "request",
@@ -90,8 +91,8 @@ def request_line(f: Finished) -> bytes:
         "reason": f.reason,
         "bytes_in": f.bytes_in,
         "bytes_out": f.bytes_out,
-        "duration_ms": round(f.duration_s * 1000, 3),
-        "upstream_ms": None if upstream_s is None else round(upstream_s * 1000, 3),
+        "duration_ms": int(f.duration_s * 1e6 + 0.5) / 1e3,
+        "upstream_ms": None if upstream_s is None else int(upstream_s * 1e6 + 0.5) / 1e3,
         "user": f.user,
         "config": f.config,
     }

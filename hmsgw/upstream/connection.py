@@ -26,6 +26,8 @@ from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.http1 import parse_response
 
 _END_OF_HEAD = b"\r\n\r\n"
+#: An answer's head is kept to compare the next one with, if it is not longer.
+_KEPT_BYTES = 1024
 #: Below this, copying a piece into a joined write is cheaper than one more buffer for the transport.
 _JOIN_BYTES = 16 * 1024
 
@@ -110,6 +112,8 @@ class UpstreamConnection(TwistedProtocol):
     _reader: BodyReader | None = None
     _buffer = b""
     _reading = True
+    _seen = b""
+    _kept_head: Any = None
 
     def __init__(
         self,
@@ -255,6 +259,13 @@ class UpstreamConnection(TwistedProtocol):
 
     def _read_heads(self, exchange: UpstreamEvents, data: bytes) -> bool:
         """True when the answer came whole and has been told, all of it."""
+        seen = self._seen
+        if seen and data.startswith(seen) and self._request_ended:
+            kept = self._kept_head
+            body = data[len(seen) :]
+            if len(body) == kept.length:
+                self._answer_whole(exchange, kept.again(), body)
+                return True
         while True:
             end = data.find(_END_OF_HEAD)
             if end < 0 or end > self._max_head_bytes:
@@ -262,7 +273,7 @@ class UpstreamConnection(TwistedProtocol):
                     raise UpstreamFault("The head of the upstream's answer is too large.")
                 self._buffer = data
                 return False
-            head = parse_response(data[:end], self._method)
+            whole, head = data, parse_response(data[:end], self._method)
             data = data[end + 4 :]
             if head.status >= 200:
                 break
@@ -274,19 +285,11 @@ class UpstreamConnection(TwistedProtocol):
             if not data:
                 return False
         if self._request_ended and (len(data) == head.length if head.body else not data):
-            now = self._seconds()
-            if head.close or self.lost or not self._reading:
-                self._keep = False
-                self._released(now)
-            else:
-                # what _released does in the common case
-                self.exchange = None
-                self.idle_since = now
-                self.deadline = deadline = now + self._keep_s
-                if deadline < self.wake_s:
-                    self._deadlines.look_earlier(self)
-                self._owner.released(self, True)
-            exchange.upstream_whole(head, data, now)
+            if head.body and not head.close and end < _KEPT_BYTES:
+                # An upstream says the same head again and again, but for the second in Date and the length.
+                self._seen, self._kept_head = whole[: end + 4], head.again()
+            self._keep = not head.close
+            self._answer_whole(exchange, head, data)
             return True
         self._answered = True
         self._keep = not head.close
@@ -307,6 +310,21 @@ class UpstreamConnection(TwistedProtocol):
         else:
             self._expect_progress()
         return False
+
+    def _answer_whole(self, exchange: UpstreamEvents, head: ResponseHead, body: bytes) -> None:
+        """The answer came all at once: release the connection, then tell."""
+        now = self._seconds()
+        if not self._keep or self.lost or not self._reading:
+            self._released(now)
+        else:
+            # what _released does in the common case
+            self.exchange = None
+            self.idle_since = now
+            self.deadline = deadline = now + self._keep_s
+            if deadline < self.wake_s:
+                self._deadlines.look_earlier(self)
+            self._owner.released(self, True)
+        exchange.upstream_whole(head, body, now)
 
     def _read_body(self, exchange: UpstreamEvents, data: bytes) -> None:
         reader = self._reader

@@ -84,6 +84,15 @@ class ResponseHead:
         self.fields = fields
         self.length = length
 
+    def again(self) -> ResponseHead:
+        """A copy that nobody has had in their hands, of one that was kept for that."""
+        copy = ResponseHead(self.status, self.fields.copy(), self.length)
+        if self.dated:
+            copy.dated = True
+        if self.framed:
+            copy.framed = True
+        return copy
+
     def settle(self) -> None:
         """After response steps that had the headers: drop what they may not have changed, see what is there."""
         self.fields = sendable_fields(self.fields)

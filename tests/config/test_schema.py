@@ -60,7 +60,8 @@ class SchemaTests(SynchronousTestCase):
         """Faults of form are faults by the schema too."""
         for source in (
             "routs: []", "routes: [{service: a}]", "routes: [{path: a}]", "limits: {head: 64KB}",
-            "admin: {port: 70000}", "listeners: []", "registry: {kind: dns}", "streams: [{listener: a}]", "services: {a: {health: {}}}",
+            "admin: {port: 70000}", "listeners: []", "registry: {kind: dns}", "streams: [{listener: a}]",
+            "services: {a: {health: {}}}",
             "routes: [{path: /, plugins: [{a: {}, b: {}}]}]", "deadlines: {head: 5}", "services: {a: {endpoints: [ftp://a]}}",
             "listeners: [{tls: {client_auth: required}}]", "routes: {path: /}", "log: stdout",
         ):  # fmt: skip

@@ -28,7 +28,7 @@ _CONFIGS = st.builds(
     serial=st.none() | st.integers(1, 2**53),
     listeners=st.lists(st.builds(Listener, name=_WORDS, tls=st.none(), where=_WHERE), max_size=2).map(tuple),
     redis=st.none() | st.builds(Redis, url=_WORDS),
-    services=st.dictionaries(_WORDS, st.builds(Service, timeouts=st.builds(Timeouts, total=st.none() | st.floats(1, 9)))),
+    services=st.dictionaries(_WORDS, st.builds(Service, timeouts=st.builds(Timeouts, total=st.none() | st.just(1.5)))),
     plugins=st.dictionaries(_WORDS, _USES, max_size=2),
     routes=st.lists(
         st.builds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unittest.mock import patch
 
 import yaml
@@ -17,8 +18,8 @@ from tests.config.arrange import value
 #: Pieces that YAML is made of, so that random texts get past the first character.
 _PIECES = st.lists(st.sampled_from([
     "a", "b", ": ", ":", "- ", "\n", "\n  ", "\n\t", "[", "]", "{", "}", ", ", "&x ", "*x", "!!str ", "!t ", "'", '"',
-    "|\n", "> ", "# c", "---\n", "...\n", "? ", "<<: ", "${A}", "${", "$${", "%YAML 1.2\n", "\x00", "\ufeff", "é", "1", "null",
-    "routes", "path", "/x",
+    "|\n", "> ", "# c", "---\n", "...\n", "? ", "<<: ", "${A}", "${", "$${", "%YAML 1.2\n", "\x00", "\ufeff", "é", "1",
+    "null",     "routes", "path", "/x",
 ]), max_size=40).map("".join)  # fmt: skip
 
 
@@ -131,6 +132,14 @@ class AliasTests(SynchronousTestCase):
         """An anchor may save some typing."""
         self.assertEqual(as_words(value("a: &p [jwt, x]\nb: *p")), {"a": ["jwt", "x"], "b": ["jwt", "x"]})
 
+    def test_many(self) -> None:
+        """64 anchors and aliases together, not one more."""
+        self.assertEqual(faults_in("- &a x\n" + "- *a\n" * 63), [])
+        for source in ("- &a x\n" + "- *a\n" * 64, "".join(f"- &a{n} x\n" for n in range(65))):
+            ((line, _, message),) = faults_in(source)
+            self.assertEqual(line, 65)
+            self.assertIn("more than 64 anchors", message)
+
     def test_bomb(self) -> None:
         """A billion laughs are refused before they are laughed."""
         lines = ["a0: &a0 [" + ", ".join(["lol"] * 9) + "]"]
@@ -177,6 +186,11 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual([(line, col) for line, col, _ in found], [(1, 4), (1, 4), (2, 4), (3, 4), (4, 4)])
         self.assertIn("no variable A", found[0][2])
 
+    def test_bounded(self) -> None:
+        """A small file can't take the memory of the host by naming a large variable often."""
+        found = faults_in("a: " + "${A}" * 500_000, A="x" * 1_000_000)
+        self.assertIn("more than 8 MiB come from the environment", found[0][2])
+
     def test_keys_and_comments(self) -> None:
         """Only values are filled in."""
         self.assertEqual(as_words(value("'${A}': b # ${A}")), {"${A}": "b"})
@@ -197,6 +211,13 @@ class AnythingTests(SynchronousTestCase):
                 fault.where.line, content.decode("utf-8", "replace").count("\n") + content.count(b"\r") + 2
             )
             self.assertNotIn("\n", fault.message)
+
+    def test_what_the_library_refuses(self) -> None:
+        """A character that only the YAML library objects to is a fault as well."""
+        with patch.object(text, "_UNPRINTABLE", re.compile("(?!)")):
+            ((line, _, message),) = faults_in("a: \x01")
+        self.assertEqual(line, 1)
+        self.assertIn("not YAML", message)
 
     def test_without_the_c_library(self) -> None:
         """Where PyYAML has no libyaml, the same text is the same value."""

@@ -18,6 +18,18 @@ class Files(dict[str, bytes]):
         return self[path]
 
 
+class Cell(list[int]):
+    """A counter that notes each addition to it."""
+
+    def __init__(self, note: Any) -> None:
+        super().__init__([0])
+        self._note = note
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._note()
+        super().__setitem__(index, value)
+
+
 class Workbench:
     """Tools, and what was done with them."""
 
@@ -38,6 +50,7 @@ class Workbench:
             "key_set": self.key_sets.__getitem__,
             "bundle": self.files,
             "count_decision": lambda plugin, decision: self.decisions.append((plugin, decision)),
+            "decision_cell": lambda plugin, decision: Cell(lambda: self.decisions.append((plugin, decision))),
             **changes,
         }
         return Tools(**values)

@@ -1,0 +1,43 @@
+"""One measured window: a run of the load, and what the subject's process tree spent meanwhile.
+
+Knows: how load and spending become a row's figures, and the two transports. Refuses to know: scenarios. Strategy: CPU
+time is read just before the load starts and just after it ends, so that what others do in between does not count.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench import load
+from bench.load import LoadFailed
+from bench.results import CPU, P99, RATE, Row
+from bench.subject import Ground, Subject
+
+TRANSPORTS = ((False, "HTTP/1.1"), (True, "HTTP/1.1 over TLS"))
+WARM_S = 1.0
+"""Load before the first window: connections to the origin, caches, code that is compiled at its first use."""
+
+
+def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool, *, ends_early: bool = False) -> None:
+    """One window. A load that failed, or any answer but a good one, is the row's fault.
+
+    ends_early: the load may run out of requests before its time, so that requests a second would mean nothing.
+    """
+    before = subject.spent_us()
+    try:
+        ran = load.run(subject.url(tls), script, connections=ground.connections, seconds=ground.seconds)
+    except LoadFailed as error:
+        row.fault = str(error)
+        return
+    spent = subject.spent_us() - before
+    if ran.failed or not ran.requests:
+        row.fault = f"{ran.refused} refused and {ran.socket_errors} broken of {ran.requests} requests"
+    if ran.requests:
+        figures = {CPU: spent / ran.requests, RATE: ran.per_s, P99: ran.p99_us / 1000}
+        row.add({name: value for name, value in figures.items() if name != RATE or not ends_early})
+
+
+def latest(row: Row) -> str:
+    """The last round in words, for the progress line."""
+    figures = ", ".join(f"{series[-1]:,.1f} {measure}" for measure, series in row.series.items())
+    return row.fault or figures or "no figures"
