@@ -21,13 +21,14 @@ from bench.fresh import fresh
 from bench.idle import idle
 from bench.peers import ALL
 from bench.peers.peer import Peer
-from bench.processes import StartFailed, two_cores
+from bench.processes import OriginEnded, StartFailed, two_cores
 from bench.results import Row
 from bench.routing import routing
 from bench.small import small
 from bench.subject import Ground
 
-SCENARIOS: dict[str, Callable[[Ground], list[Row]]] = {
+# each adds its rows before it fills them, so that a run that is stopped can still show what it has
+SCENARIOS: dict[str, Callable[[Ground, list[Row]], None]] = {
     "small": small,
     "fresh": fresh,
     "bodies": bodies,
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StartFailed as error:
         print(error, file=sys.stderr)
         return 1
+    except OriginEnded as error:
+        _say(f"{error}\nNothing after that can be measured. What was measured until then:")
     except KeyboardInterrupt:
         _say("stopped; what was measured until then:")
     print(report.text(rows, missing))
@@ -75,11 +78,11 @@ def _measure(folder: Path, options: argparse.Namespace, found: tuple[tuple[Peer,
     measured_core, load_core = two_cores()
     os.sched_setaffinity(0, {load_core})  # what the bench starts runs there too, unless it is measured
     made = material.make(folder)
-    with origin.listening(folder, load_core) as origin_port:
+    with origin.listening(folder, load_core) as laid:
         ground = Ground(
             folder=folder,
             material=made,
-            origin_port=origin_port,
+            origin=laid,
             measured_core=measured_core,
             load_core=load_core,
             found=found,
@@ -91,7 +94,7 @@ def _measure(folder: Path, options: argparse.Namespace, found: tuple[tuple[Peer,
             say=_say,
         )
         for word in options.scenarios:
-            rows += SCENARIOS[word](ground)
+            SCENARIOS[word](ground, rows)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,27 +31,25 @@ _SLOW_BYTES_PER_S = 8 * MIB
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def bodies(ground: Ground) -> list[Row]:
+def bodies(ground: Ground, rows: list[Row]) -> None:
     with _sink(ground) as sink_port:
-        rows: list[Row] = []
         for tls, words in TRANSPORTS:
-            rows += _each(ground, f"1 MiB answers, {words}", partial(_many, ground, tls))
-            rows += _each(ground, f"1 GiB download, {words}", partial(_download, tls))
-            rows += _each(ground, f"1 GiB upload, {words}", partial(_upload, tls), origin_port=sink_port)
-            rows += _each(ground, f"slow reader, {words}", partial(_slowly, tls), rounds=1)
-        return rows
+            _each(ground, rows, f"1 MiB answers, {words}", partial(_many, ground, tls))
+            _each(ground, rows, f"1 GiB download, {words}", partial(_download, tls))
+            _each(ground, rows, f"1 GiB upload, {words}", partial(_upload, tls), origin_port=sink_port)
+            _each(ground, rows, f"slow reader, {words}", partial(_slowly, tls), rounds=1)
 
 
 def _each(
     ground: Ground,
+    rows: list[Row],
     table: str,
     measure: Callable[[Subject], tuple[float, float]],
     *,
     origin_port: int | None = None,
     rounds: int | None = None,
-) -> list[Row]:
+) -> None:
     """One table. measure gives (bytes of body, seconds); the seconds are 0 where speed means nothing."""
-    rows: list[Row] = []
     with contextlib.ExitStack() as stack:
         pairs: list[tuple[Subject, Row]] = []
         for peer, program, job in ground.of_job("bare"):
@@ -71,7 +69,6 @@ def _each(
                 except (OSError, LoadFailed) as error:
                     row.fault = f"failed: {error}"
                 ground.say(f"{table}, round {n + 1}, {subject.peer.title}: {latest(row)}")
-    return rows
 
 
 def _watched(subject: Subject, measure: Callable[[Subject], tuple[float, float]]) -> dict[str, float]:

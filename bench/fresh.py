@@ -14,18 +14,18 @@ from bench.subject import Ground, started
 from bench.window import TRANSPORTS, WARM_S, latest, measure
 
 
-def fresh(ground: Ground) -> list[Row]:
+def fresh(ground: Ground, rows: list[Row]) -> None:
     """Each token is used once by each process: nothing to remember, every signature is checked."""
     tokens = ground.folder / "tokens"
     ground.say(f"signing {ground.fresh_tokens} tokens")
     material.write_tokens(ground.material, tokens, ground.fresh_tokens)
     same = load.same_script(ground.folder / "same.lua", ground.material.token("caller"))
     script = load.fresh_script(ground.folder / "fresh.lua", tokens)
-    rows: list[Row] = []
     for tls, words in TRANSPORTS:
         table = f"fresh tokens, {words}"
         taking_part = ground.of_job("whole")
         pairs = [(peer, program, Row(table, peer.word, peer.title, job)) for peer, program, job in taking_part]
+        rows += [row for _, _, row in pairs]
         for n in range(ground.rounds):
             for peer, program, row in pairs:
                 try:
@@ -37,5 +37,3 @@ def fresh(ground: Ground) -> list[Row]:
                 except (StartFailed, LoadFailed) as error:
                     row.fault = str(error)
                 ground.say(f"{table}, round {n + 1}/{ground.rounds}, {peer.title}: {latest(row)}")
-        rows += [row for _, _, row in pairs]
-    return rows

@@ -27,8 +27,7 @@ _SETTLE_S = 1.0
 _REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def idle(ground: Ground) -> list[Row]:
-    rows: list[Row] = []
+def idle(ground: Ground, rows: list[Row]) -> None:
     count = min(ground.idle_connections, _files_allowed() - _SPARE_FILES)
     if count < ground.idle_connections:
         ground.say(f"only {count:,} idle connections: `ulimit -n` allows no more files")
@@ -37,14 +36,13 @@ def idle(ground: Ground) -> list[Row]:
             if peer.word not in PEERS:
                 continue
             row = Row(f"{count:,} idle connections, {words}", peer.word, peer.title, job)
+            rows.append(row)
             try:
                 with started(ground, peer, program, job) as subject:
                     row.add({MEASURE: _grown_bytes(subject, tls, count) / count / 1024})
             except (StartFailed, OSError) as error:
                 row.fault = f"could not be measured: {error}"
             ground.say(f"{row.table}, {peer.title}: {latest(row)}")
-            rows.append(row)
-    return rows
 
 
 def _grown_bytes(subject: Subject, tls: bool, count: int) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import StartFailed, free_ports, on_path, running
+from bench.processes import OriginEnded, Running, StartFailed, free_ports, on_path, running
 
 SMALL = b'{"clinic":"north","open":true,"beds":12,"queue":34}'
 MIB = 1024 * 1024
@@ -35,9 +36,21 @@ http {{
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    running: Running
+    port: int
+
+    def require(self) -> None:
+        """Raises OriginEnded unless it still runs."""
+        ended = self.running.ended()
+        if ended is not None:
+            raise OriginEnded(ended)
+
+
 @contextlib.contextmanager
-def listening(folder: Path, core: int) -> Iterator[int]:
-    """The origin's port, until the block ends. Raises StartFailed."""
+def listening(folder: Path, core: int) -> Iterator[Origin]:
+    """The origin, until the block ends. Raises StartFailed."""
     binary = on_path("nginx")
     if binary is None:
         raise StartFailed("the origin is nginx: apt install nginx-light")
@@ -55,7 +68,7 @@ def listening(folder: Path, core: int) -> Iterator[int]:
     command = [binary, "-c", str(configuration)]
     with running("the origin (nginx)", command, folder / "origin.out", core=core) as origin:
         origin.await_ports([port])
-        yield port
+        yield Origin(origin, port)
 
 
 def scratch_folders(folder: Path) -> str:

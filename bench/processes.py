@@ -25,6 +25,10 @@ class StartFailed(Exception):
     """A process ended, or did not listen in time. str() says which, and the last it said."""
 
 
+class OriginEnded(Exception):
+    """The origin is gone, so that no figure after that means anything. str() says how it ended."""
+
+
 class Running:
     """One started process; `stop` it. output: the file with what it writes to stdout and stderr."""
 
@@ -50,11 +54,16 @@ class Running:
         give_up = time.monotonic() + within_s
         for port in ports:
             while not _accepts(port):
-                if self._process.poll() is not None:
-                    raise StartFailed(f"{self.title} ended with exit code {self._process.returncode}: {self._last()}")
+                if (ended := self.ended()) is not None:
+                    raise StartFailed(ended)
                 if time.monotonic() > give_up:
                     raise StartFailed(f"{self.title} did not listen on {port} in {within_s:.0f} s: {self._last()}")
                 time.sleep(0.05)
+
+    def ended(self) -> str | None:
+        """How it ended, None while it runs."""
+        code = self._process.poll()
+        return None if code is None else f"{self.title} ended with exit code {code}: {self._last()}"
 
     def stop(self) -> None:
         """End it, politely first; then whatever of its group is left, without asking."""

@@ -22,9 +22,9 @@ EXTRA = f"µs more than among {FEW} routes"
 _PATTERN = "/route-%d/item"
 
 
-def routing(ground: Ground) -> list[Row]:
+def routing(ground: Ground, rows: list[Row]) -> None:
     """Two rows; the second also says how much more each of its rounds cost than the first's."""
-    rows: list[Row] = []
+    asked: list[Row] = []
     with contextlib.ExitStack() as stack:
         running = []
         for peer, program, job in ground.of_job("bare"):
@@ -32,6 +32,7 @@ def routing(ground: Ground) -> list[Row]:
                 continue
             for routes in (FEW, MANY):
                 row = Row("routing, HTTP/1.1", peer.word, peer.title, f"{routes:,} routes")
+                asked.append(row)
                 rows.append(row)
                 script = load.paths_script(ground.folder / f"paths-{routes}.lua", _PATTERN, routes)
                 try:
@@ -47,8 +48,7 @@ def routing(ground: Ground) -> list[Row]:
             for subject, row, script in running:
                 measure(ground, subject, row, script, False)
                 ground.say(f"{row.table}, round {n + 1}/{ground.rounds}, {row.job}: {latest(row)}")
-    for few, many in zip(rows[::2], rows[1::2], strict=True):
+    for few, many in zip(asked[::2], asked[1::2], strict=True):
         costs = zip(few.series.get(CPU, ()), many.series.get(CPU, ()), strict=False)
         for one, other in costs:
             many.add({EXTRA: other - one})
-    return rows

@@ -16,10 +16,9 @@ from bench.subject import Ground, Subject, started
 from bench.window import TRANSPORTS, WARM_S, latest, measure
 
 
-def small(ground: Ground) -> list[Row]:
+def small(ground: Ground, rows: list[Row]) -> None:
     """The same token always: verified once, remembered by those who remember."""
     script = load.same_script(ground.folder / "same.lua", ground.material.token("caller"))
-    rows: list[Row] = []
     with contextlib.ExitStack() as stack:
         subjects: list[Subject] = []
         for peer, program, job in ground.of_job("whole", "bare"):
@@ -37,6 +36,7 @@ def small(ground: Ground) -> list[Row]:
         for tls, words in TRANSPORTS:
             table = _table(words)
             pairs = [(one, Row(table, one.peer.word, one.peer.title, one.job)) for one in subjects]
+            rows += [row for _, row in pairs]
             for subject, _ in pairs:
                 with contextlib.suppress(LoadFailed):  # the measured run will say it again, in the table
                     load.run(subject.url(tls), script, connections=ground.connections, seconds=WARM_S)
@@ -44,8 +44,6 @@ def small(ground: Ground) -> list[Row]:
                 for subject, row in pairs:
                     measure(ground, subject, row, script, tls)
                     ground.say(f"{table}, round {n + 1}/{ground.rounds}, {subject.name}: {latest(row)}")
-            rows += [row for _, row in pairs]
-    return rows
 
 
 def _table(words: str) -> str:

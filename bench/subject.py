@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import cpu
 from bench.material import Material
+from bench.origin import Origin
 from bench.peers.peer import Job, Launch, Peer, Stage
 from bench.processes import Running, free_ports, running
 
@@ -23,7 +24,7 @@ class Ground:
 
     folder: Path
     material: Material
-    origin_port: int
+    origin: Origin
     measured_core: int
     load_core: int
     found: tuple[tuple[Peer, str], ...]
@@ -69,7 +70,7 @@ class Subject:
 def started(
     ground: Ground, peer: Peer, program: str, job: Job, *, routes: int = 1, origin_port: int | None = None
 ) -> Iterator[Subject]:
-    """A subject, ended when the block ends. Raises StartFailed."""
+    """A subject, ended when the block ends. Raises StartFailed; OriginEnded when that happened meanwhile."""
     plain_port, tls_port, admin_port = free_ports(3)
     folder = ground.folder / f"{peer.word}-{job}-{plain_port}"
     folder.mkdir()
@@ -78,7 +79,7 @@ def started(
         folder=folder,
         material=ground.material,
         job=job,
-        origin_port=origin_port or ground.origin_port,
+        origin_port=origin_port or ground.origin.port,
         plain_port=plain_port,
         tls_port=tls_port,
         admin_port=admin_port,
@@ -89,3 +90,4 @@ def started(
     with running(peer.title, command, output, core=ground.measured_core, environ=launch.environ) as process:
         process.await_ports([plain_port, tls_port], within_s=30.0)
         yield Subject(peer, job, stage, launch, process)
+        ground.origin.require()

@@ -19,7 +19,7 @@ WARM_S = 1.0
 
 
 def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool, *, ends_early: bool = False) -> None:
-    """One window. A load that failed, or any answer but a good one, is the row's fault.
+    """One window. A load that failed, or any answer but a good one, is the row's fault. Raises OriginEnded.
 
     ends_early: the load may run out of requests before its time, so that requests a second would mean nothing.
     """
@@ -27,11 +27,15 @@ def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool,
     try:
         ran = load.run(subject.url(tls), script, connections=ground.connections, seconds=ground.seconds)
     except LoadFailed as error:
-        row.fault = str(error)
+        row.fault = subject.running.ended() or str(error)
         return
     spent = subject.spent_us() - before
+    ground.origin.require()
     if ran.failed or not ran.requests:
-        row.fault = f"{ran.refused} refused and {ran.socket_errors} broken of {ran.requests} requests"
+        row.fault = (
+            subject.running.ended()
+            or f"{ran.refused} refused and {ran.socket_errors} broken of {ran.requests} requests"
+        )
     if ran.requests:
         figures = {CPU: spent / ran.requests, RATE: ran.per_s, P99: ran.p99_us / 1000}
         row.add({name: value for name, value in figures.items() if name != RATE or not ends_early})

@@ -23,7 +23,7 @@ from hmsgw.chain.tools import Tools
 from hmsgw.config.endpoint import Endpoint
 from hmsgw.config.model import Listener, Service
 from hmsgw.deadlines import Deadlines
-from hmsgw.edge.door import Door
+from hmsgw.edge.door import Crowd, Door
 from hmsgw.generation import Candidate, Parts, build_plane
 from hmsgw.identity.fetch import fetcher
 from hmsgw.identity.keysets import KeySets
@@ -89,6 +89,7 @@ class Gateway(MultiService):
         self.roster = Roster(reactor, state_dir, environ, self._set_endpoints, self._own_addresses)
         self.listeners = Listeners(open_socket, self._serve, self._new_door)
         self.clusters: dict[str, Cluster] = {}
+        self._crowd = Crowd()
         self.candidate = candidate
         self.plane: Plane | None = None
         self.draining = False
@@ -197,8 +198,9 @@ class Gateway(MultiService):
             counters=self.counters,
             key_set=self.key_sets.get,
             bundle=candidate.bundle,
-            count_decision=self.metrics.limit_decision,
+            count_decision=self.metrics.count_decision,
             decision_cell=self.metrics.decision_cell,
+            count_error=self.metrics.plugin_error,
             environ=self._environ,
             dev_secret=self._dev_secret,
             signed=False,
@@ -220,6 +222,7 @@ class Gateway(MultiService):
             Exchange,
             canonical_host,
             self.metrics.connections(listener.name, "http/1.1"),
+            self._crowd,
         )
         door.plane = self.plane
         door.emptied = self._door_emptied

@@ -7,6 +7,7 @@ Refuses to know: how a registry is asked, and what endpoints are for. Strategy: 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from os.path import join
 from typing import Any
 
@@ -14,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThreadPool
 
 from hmsgw.config.endpoint import Endpoint
-from hmsgw.config.model import Registry
+from hmsgw.config.model import NOWHERE, Registry
 from hmsgw.registry.guards import Guard
 from hmsgw.registry.kinds import source_of
 from hmsgw.registry.last_good import LastGood
@@ -42,7 +43,7 @@ class Roster:
         self._on_endpoints = on_endpoints
         self._own_addresses = own_addresses
         self._poller: RegistryPoller | None = None
-        self._section: Registry | None = None
+        self._section: tuple[Registry, str] | None = None
         self._wanted: tuple[Registry, str, set[str]] | None = None
         self._remembered: dict[str, tuple[Endpoint, ...]] = {}
         self._running = False
@@ -61,25 +62,28 @@ class Roster:
         if self._wanted is None:
             return
         registry, root_dir, services = self._wanted
-        if self._poller is None or registry != self._section:
-            known = {} if self._poller is None else self._poller.known()
+        # The section's place in the file moves when lines are added above it.
+        section = replace(registry, where=NOWHERE), root_dir
+        if self._poller is None or section != self._section:
+            known = None if self._poller is None else self._poller.known()
             if self._poller is not None:
                 self._poller.stop()
-            self._section = registry
+            self._section = section
             self._poller = self._new_poller(registry, root_dir, known)
         self._poller.watch(services)
 
-    def _new_poller(self, registry: Registry, root_dir: str, known: dict[str, tuple[Endpoint, ...]]) -> RegistryPoller:
-        source = source_of(
-            registry, self._reactor, environ=self._environ, root_dir=root_dir, in_thread=self._in_thread
-        )
+    def _new_poller(
+        self, registry: Registry, root_dir: str, known: dict[str, tuple[Endpoint, ...]] | None
+    ) -> RegistryPoller:
+        """known: what the poller before this one knew. Only the first, made before requests come, reads the disk."""
+        source = source_of(registry, self._reactor, environ=self._environ, root_dir=root_dir, in_thread=self._in_thread)
         last_good = LastGood(join(self._state_dir, "registry.json"), source.name)
         return RegistryPoller(
             self._reactor,
             source,
             self._on_endpoints,
             guard=Guard(registry.allow_networks, self._own_addresses, is_own_address),
-            remembered={**last_good.load(), **known},
+            remembered=last_good.load() if known is None else known,
             remember=lambda services: self._in_thread(lambda: last_good.save(services)),
         )
 
@@ -106,5 +110,3 @@ class Roster:
         """Fires when the last good endpoints are written down."""
         self._running = False
         return succeed(None) if self._poller is None else self._poller.stop()
-
-

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.model import Where
 from hmsgw.control.explain import explain
 from hmsgw.control.notify import Notifier
-from hmsgw.control.options import DEFAULT_PORT, StartOptions
+from hmsgw.control.options import DEFAULT_PORT, StartOptions, UsageFault
 from hmsgw.control.reload import NotTaken, Outcome, Reloader
 from hmsgw.control.signals import Signals
 from hmsgw.control.socket import ControlFactory, Refusal, listen
@@ -61,14 +63,15 @@ class Prepared:
 
 
 def check_policy(path: str, candidate: Candidate, options: StartOptions) -> None:
-    """Raises Refused when the configuration may not run here, sound as it is."""
-    refusals = (
-        refusal_of_unsigned(path, dev=options.dev),
-        refusal_of_environment(candidate.config.environment, options.environment),
-    )
-    faults = [Fault(Where(path, 1, 1), sentence) for sentence in refusals if sentence is not None]
-    if faults:
-        raise Refused(faults)
+    """Raises Refused when the configuration may not run here, and UsageFault when the options contradict it."""
+    config = candidate.config
+    if foreign := refusal_of_environment(config.environment, options.environment):
+        raise Refused([Fault(Where(path, 1, 1), foreign)])
+    if options.port is not None and config.listeners:
+        raise UsageFault(
+            f"{config.listeners[0].where}: the configuration has `listeners:`, so --port {options.port} means nothing; "
+            "leave one of the two out"
+        )
 
 
 def read(path: str | None, options: StartOptions, environ: Mapping[str, str], previous: Candidate | None) -> Candidate:
@@ -90,7 +93,8 @@ def read(path: str | None, options: StartOptions, environ: Mapping[str, str], pr
 def prepare(options: StartOptions, reactor: Any, environ: Mapping[str, str]) -> Prepared:
     """Everything up to the point where the reactor runs: state directory, configuration, sockets.
 
-    Raises StateFault, Refused, transport.listen.BindError; UsageFault-like questions of options are the doors' own.
+    Raises StateFault, Refused, UsageFault, transport.listen.BindError. Whether an unsigned file may run at all is the
+    doors' question: it comes before anything is read.
     """
     state = StateFolder(options.state_dir)
     state.prepare()
@@ -119,15 +123,26 @@ def prepare(options: StartOptions, reactor: Any, environ: Mapping[str, str]) -> 
 
 
 class GatewayService(MultiService):
-    """The whole gateway as a Twisted service. stopped: called when a signal ended it and everything has drained."""
+    """The whole gateway as a Twisted service.
 
-    def __init__(self, prepared: Prepared, reactor: Any, stopped: Callable[[], None]) -> None:
+    stopped: called when a signal ended it and everything has drained. reopen_output: opens what stands for standard
+    output again, after a rotation; may raise OSError.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        reactor: Any,
+        stopped: Callable[[], None],
+        reopen_output: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__()
         self.gateway = prepared.gateway
         self.gateway.setServiceParent(self)
         self._prepared = prepared
         self._reactor = reactor
         self._stopped = stopped
+        self._reopen_output = reopen_output
         self._audit = AuditLog(prepared.state.audit_log, time.time)
         self._notifier = Notifier(prepared.environ, reactor)
         self._observer = LogLines(self.gateway.writer.write_now)
@@ -149,6 +164,7 @@ class GatewayService(MultiService):
         )
         self._signals.hold()
         self._stopping = False
+        self._writing = threading.Lock()
 
     # --- starting and stopping
 
@@ -180,13 +196,12 @@ class GatewayService(MultiService):
     def _running(self) -> None:
         if self._prepared.options.dev:
             _log.warn("{notice}", notice=notice_of_dev(self._prepared.options.config))
-        self._keep_accepted(self._prepared.candidate)
         self._signals.release()
         for one in self.gateway.listeners.open:
             scheme = "http" if one.tls is None else "https"
             _log.info("listening on {scheme}://{host}:{port}", scheme=scheme, host=_shown(one.address[0]), port=one.address[1])
         self._notifier.ready(self._summary())
-        self._tell_audit("config.accepted", "start", self.gateway.candidate)
+        self._accepted("start", self.gateway.candidate)
 
     def stopService(self) -> Any:
         """Drain, then end everything."""
@@ -203,7 +218,8 @@ class GatewayService(MultiService):
         self._ports = []
         globalLogPublisher.removeObserver(self._observer)
         self._prepared.state.release()
-        return self._in_thread(self.gateway.writer.close).addBoth(lambda _: closing[0] if closing else None)
+        self.gateway.writer.finish()
+        return self._in_thread(self.gateway.writer.join).addBoth(lambda _: closing[0] if closing else None)
 
     def _stop(self) -> None:
         """SIGTERM, SIGINT."""
@@ -215,17 +231,28 @@ class GatewayService(MultiService):
         self.gateway.hurry()
 
     def _reopen(self) -> None:
+        """SIGUSR1: the log files were moved away."""
+        try:
+            self._reopen_output()
+        except OSError as error:
+            _log.error("{file} can't be opened again: {why}", file=error.filename, why=error.strerror)
         self.gateway.writer.reopen()
 
     # --- reloading
 
     def _load(self, path: str) -> Candidate:
         options = self._prepared.options
+        # Before anything is read: an unsigned file is neither parsed nor are its plugins run.
+        if unsigned := refusal_of_unsigned(path, dev=options.dev):
+            first = "; to try it on this machine, stop this gateway and start one that may"
+            raise NotTaken([unsigned + first], next_command(path, options.state_dir))
         try:
             candidate = read(path, options, self._prepared.environ, self.gateway.candidate)
             check_policy(path, candidate, options)
+        except UsageFault as fault:
+            raise NotTaken([str(fault)]) from None
         except Refused as refused:
-            advice = "" if options.dev else next_command(path, options.state_dir)
+            advice = shlex.join(["hms-gateway", "check", path])
             raise NotTaken([str(fault) for fault in refused.faults], advice) from None
         return candidate
 
@@ -247,23 +274,27 @@ class GatewayService(MultiService):
         self.gateway.metrics.reloaded("accepted" if outcome.accepted else "refused")
         if outcome.accepted:
             _log.info("configuration {file} accepted: {said}", file=outcome.file, said=", ".join(outcome.said))
-            self._keep_accepted(self.gateway.candidate)
-            return self._tell_audit("config.accepted", who, self.gateway.candidate)
+            return self._accepted(who, self.gateway.candidate)
         for fault in outcome.faults:
             _log.error("reload refused: {fault}", fault=fault)
+        return self._refused(who, outcome)
+
+    def _accepted(self, who: str, candidate: Candidate) -> Deferred[Any]:
+        """Write down what runs now, and who wanted it."""
+        file = candidate.path or None
+        kept = {"file": file, "digest": candidate.digest, "dev": self._prepared.options.dev}
+        said = {"file": file, "serial": candidate.config.serial, "digest": candidate.digest, "signed": False}
+
+        def write() -> None:
+            with self._writing:
+                self._prepared.state.keep_accepted(kept)
+                self._audit.record("config.accepted", who, said)
+
+        return self._in_thread(write).addErrback(_not_recorded)
+
+    def _refused(self, who: str, outcome: Outcome) -> Deferred[Any]:
         said = {"file": outcome.file, "faults": list(outcome.faults[:20])}
-        return self._in_thread(lambda: self._audit.record("config.refused", who, said))
-
-    def _tell_audit(self, event: str, who: str, candidate: Candidate) -> Deferred[Any]:
-        said = {"file": candidate.path or None, "serial": candidate.config.serial, "digest": candidate.digest}
-        recorded = self._in_thread(lambda: self._audit.record(event, who, {**said, "signed": False}))
-        return recorded.addErrback(lambda failure: _log.failure("the audit log can't be written", failure))
-
-    def _keep_accepted(self, candidate: Candidate) -> None:
-        kept = {"file": candidate.path or None, "digest": candidate.digest, "dev": self._prepared.options.dev}
-        self._in_thread(lambda: self._prepared.state.keep_accepted(kept)).addErrback(
-            lambda failure: _log.failure("what was accepted can't be written down", failure)
-        )
+        return self._in_thread(lambda: self._audit.record("config.refused", who, said)).addErrback(_not_recorded)
 
     # --- commands of the control socket
 
@@ -296,6 +327,10 @@ def _outcome_in_data(outcome: Outcome) -> dict[str, Any]:
         "advice": outcome.advice,
         "digest": outcome.digest,
     }
+
+
+def _not_recorded(failure: Any) -> None:
+    _log.error("what was decided can't be written down: {why}", why=failure.getErrorMessage())
 
 
 def _shown(host: str) -> str:

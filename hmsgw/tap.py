@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import MultiService
-from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText, globalLogBeginner
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEventAsClassicLogText, globalLogBeginner
 from twisted.python import usage
 from zope.interface import implementer
 
@@ -47,7 +47,7 @@ class Options(usage.Options):
         try:
             self.start = start_options(self, os.environ)
         except UsageFault as fault:
-            raise usage.UsageError(str(fault)) from None
+            _end(EXIT_USAGE, str(fault))
 
 
 class TwistdService(MultiService):
@@ -69,7 +69,7 @@ class TwistdService(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """twistd asks the application where to log; the gateway logs by itself once it runs."""
         if self._own_log:
-            parent.setComponent(ILogObserver, EarlyLog(self))
+            parent.setComponent(ILogObserver, EarlyLog(self, LogLevel.info))
         super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
@@ -82,13 +82,18 @@ class TwistdService(MultiService):
 
 @implementer(ILogObserver)
 class EarlyLog:
-    """What is logged before the gateway's own log runs, for whoever watches the start."""
+    """What is logged before the gateway's own log runs, for whoever watches the start. least: level to begin with."""
 
-    def __init__(self, service: Any) -> None:
+    def __init__(self, service: Any, least: Any) -> None:
         self._service = service
+        self._least = least
+        self._over = False
 
     def __call__(self, event: LogEvent) -> None:
-        text = None if self._service.running else formatEventAsClassicLogText(event)
+        self._over = self._over or bool(self._service.running)
+        if self._over or event.get("log_level", LogLevel.info) < self._least:
+            return
+        text = formatEventAsClassicLogText(event)
         if text is not None:
             os.write(2, text.encode("utf-8", "backslashreplace"))
 
@@ -129,7 +134,7 @@ def makeService(options: Options) -> TwistdService:
         _end(EXIT_USAGE, str(fault))
     except OSError as error:
         _end(EXIT_FAILED, f"the log file {error.filename} can't be opened: {error.strerror}; name another by --logfile")
-    gateway, prepared = _made(options.start)
+    gateway, prepared = _made(options.start, output.reopen)
     return TwistdService(gateway, output, prepared.state, owner, own_log=not twistd.get("syslog"))
 
 
@@ -138,9 +143,9 @@ def run(options: StartOptions, announce: Callable[[list[tuple[str, int]]], None]
 
     announce: called with the addresses of the listeners when the gateway serves.
     """
-    gateway, prepared = _made(options)
+    gateway, prepared = _made(options, lambda: None)
     reactor = choose_reactor(os.environ)
-    globalLogBeginner.beginLoggingTo([EarlyLog(gateway)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([EarlyLog(gateway, LogLevel.warn)], redirectStandardIO=False)
     gateway.privilegedStartService()
     gateway.startService()
     if announce is not None:
@@ -150,7 +155,7 @@ def run(options: StartOptions, announce: Callable[[list[tuple[str, int]]], None]
     return 0
 
 
-def _made(options: StartOptions) -> tuple[GatewayService, Prepared]:
+def _made(options: StartOptions, reopen_output: Callable[[], None]) -> tuple[GatewayService, Prepared]:
     """A gateway that has its configuration and its sockets and does not run yet, or the end of the process."""
     try:
         # Before anything is read: an unsigned file is neither parsed nor are its plugins compiled.
@@ -165,14 +170,7 @@ def _made(options: StartOptions) -> tuple[GatewayService, Prepared]:
             prepared = prepare(options, reactor, os.environ)
         except BindError as error:
             _end(EXIT_FAILED, str(error))
-        listeners = prepared.candidate.config.listeners
-        if options.port is not None and listeners:
-            _end(
-                EXIT_USAGE,
-                f"{listeners[0].where}: the configuration has `listeners:`, so --port {options.port} means nothing; "
-                "leave one of the two out",
-            )
-        return GatewayService(prepared, reactor, reactor.stop), prepared
+        return GatewayService(prepared, reactor, reactor.stop, reopen_output), prepared
     except Refused as refused:
         _end(EXIT_REFUSED, *(str(fault) for fault in refused.faults))
     except UsageFault as fault:

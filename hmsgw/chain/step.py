@@ -23,7 +23,7 @@ _log = Logger()
 class RequestStep:
     """`call(req)`. name: as in the route. deadline_s: how long the call may wait. shadow: only record."""
 
-    __slots__ = ("_count_decision", "call", "deadline_s", "name", "shadow", "where")
+    __slots__ = ("_count_decision", "_count_error", "call", "deadline_s", "name", "shadow", "where")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class RequestStep:
         deadline_s: float,
         shadow: bool,
         count_decision: Callable[[str, str], None],
+        count_error: Callable[[str], None] = lambda plugin: None,
     ) -> None:
         self.call = call
         self.name = name
@@ -41,6 +42,7 @@ class RequestStep:
         self.deadline_s = deadline_s
         self.shadow = shadow
         self._count_decision = count_decision
+        self._count_error = count_error
 
     def ended(self, value: object) -> Verdict | None:
         """The call came back with `value`, which is not None where speed counts."""
@@ -70,6 +72,8 @@ class RequestStep:
                 where=str(self.where),
                 error=error,
             )
+            self._count("error")
+            self._count_error(self.name)
             verdict = broken(self.name)
         return self._decided(verdict)
 
@@ -81,10 +85,7 @@ class RequestStep:
         """In shadow mode what it would have done is for the eyes of operators only."""
         if not self.shadow:
             return verdict
-        try:
-            self._count_decision(self.name, "shadow")
-        except Exception:
-            _log.failure("counting a decision of plugin {plugin} failed", plugin=self.name)
+        self._count("shadow")
         _log.debug(
             "plugin {plugin} ({where}) is in shadow mode and would have answered {status} {word}",
             plugin=self.name,
@@ -93,6 +94,12 @@ class RequestStep:
             word=verdict.word,
         )
         return None
+
+    def _count(self, decision: str) -> None:
+        try:
+            self._count_decision(self.name, decision)
+        except Exception:
+            _log.failure("counting a decision of plugin {plugin} failed", plugin=self.name)
 
 
 class ResponseStep(RequestStep):

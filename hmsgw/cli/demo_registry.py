@@ -1,7 +1,8 @@
 """The registry of the demo: as much of Consul's HTTP API as a gateway asks for.
 
 Knows: `GET /v1/health/service/NAME`, with blocking queries (`index`, `wait`; Consul's "Blocking Queries"). Refuses to
-know: registration and health. Strategy: a fixed table, so its index is always 1 and a blocking query waits its time out.
+know: registration and health. Strategy: a fixed table, so its index is always 1 and a blocking query waits until its
+time is out.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Registry(Resource):
         if asked != INDEX:
             return body
         waiting = self._clock.callLater(_seconds(request.args.get(b"wait", [b"5s"])[0]), _finish, request, body)
-        request.notifyFinish().addErrback(lambda _: waiting.active() and waiting.cancel())
+        request.notifyFinish().addErrback(lambda _: waiting.cancel())
         return NOT_DONE_YET
 
     def _entries(self, name: str) -> list[dict[str, Any]]:

@@ -33,9 +33,10 @@ class Bundle:
         folder = self.root_dir.rstrip(os.sep) + os.sep
         return full[len(folder) :] if full.startswith(folder) else full
 
-    def read(self, path: str, *, governed: bool = True) -> bytes:
-        """The content of a file. governed: whether signatures cover it; once covered, always covered.
+    def read(self, path: str, *, governed: bool | None = None) -> bytes:
+        """The content of a file.
 
+        governed: whether signatures cover it; once covered, always covered. None: as it was; covered when it is new.
         Raises KeyError when the bundle is sealed without it, else OSError when it cannot be read, and ValueError, with
         a sentence, for more than 8 MiB.
         """
@@ -45,7 +46,7 @@ class Bundle:
             if self.sealed:
                 raise KeyError(name)
             content = self.files[name] = _content(join(self.root_dir, name))
-            if not governed:
+            if governed is False:
                 self.ungoverned.add(name)
         if governed:
             self.ungoverned.discard(name)

@@ -27,6 +27,8 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: What YAML (section 5.1) does not let stand in a text.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 _NAME = re.compile(r"\$(\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)")
+#: A path with a parameter, without quotes, inside a flow mapping or list.
+_BARE_PARAMETER = re.compile(r"[\[{,:]\s*/[^\"',\[{]*\{[A-Za-z_]\w*\}")
 #: `!` and `!!str` make a scalar a text, as quotes do; nothing else is a tag here.
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 
@@ -88,10 +90,10 @@ def _place(before: str, file: str) -> Where:
 def _hint(text: str, where: Where) -> str:
     """What is usually wrong with a line that is not YAML."""
     lines = text.split("\n", where.line)
-    line = lines[where.line - 1] if where.line <= len(lines) else ""
+    line = lines[where.line - 1][:500] if where.line <= len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())] or line[where.column - 1 : where.column] == "\t":
         return "; indent with spaces, not with tabs"
-    if re.search(r"[\[{,:]\s*[^\"',\[{]*\{[A-Za-z_]\w*\}", line):
+    if _BARE_PARAMETER.search(line):
         return "; quote a path that holds `{name}` inside a flow mapping or list"
     return ""
 

@@ -95,8 +95,8 @@ def explain(serving: Serving, method: str, url: str, headers: Iterable[tuple[str
     return {
         "answer": answer,
         "considered": considered,
-        "route": {"name": found.name, "path": found.path, "where": str(found.route.where)},
-        "plugins": [{"plugin": plugin, "where": where, "says": words} for plugin, where, words in said],
+        "route": {"name": found.name, "path": found.path, "where": _place(found.route.where)},
+        "plugins": [{"plugin": plugin, "where": where.removesuffix(":0:0"), "says": words} for plugin, where, words in said],
         "upstream": upstream,
     }
 
@@ -122,6 +122,10 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
     )
 
 
+def _place(where: Any) -> str:
+    return str(where).removesuffix(":0:0")
+
+
 def _url(endpoint: Any) -> str:
     return f"{endpoint.scheme}://{endpoint.authority}"
 
@@ -132,7 +136,7 @@ def _considered(entries: Sequence[Any], asked: AskedRequest, found: Any) -> list
     considered = []
     for entry in entries:
         if _path_fits(entry.path, segments):
-            considered.append({"route": entry.name, "where": str(entry.route.where), "says": _why(entry, asked, found)})
+            considered.append({"route": entry.name, "where": _place(entry.route.where), "says": _why(entry, asked, found)})
             if len(considered) == MAX_CONSIDERED:
                 break
     return considered

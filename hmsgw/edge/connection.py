@@ -20,7 +20,7 @@ from zope.interface import implementer
 from hmsgw.deadlines import NEVER
 from hmsgw.edge.door import Door
 from hmsgw.edge.peer import Caller, Peer
-from hmsgw.reasons import HEAD_TOO_LARGE, REQUEST_TIMEOUT, TARGET_TOO_LONG
+from hmsgw.reasons import HEAD_TOO_LARGE, OVERLOAD, REQUEST_TIMEOUT, TARGET_TOO_LONG
 from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, chunk, last_chunk
 from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.faults import EdgeFault
@@ -118,11 +118,12 @@ class EdgeConnection(TwistedProtocol):
         tls = getattr(transport, "tls_version", None)
         certificate = None
         self.peer = Peer(Caller(host, getattr(address, "port", 0) or 0, certificate), door.name, door.scheme, tls)
-        if not door.entered(self):
-            self.abort()
-            return
+        room = door.entered(self)
         transport.registerProducer(_WriteSide(self), True)
         self._registered = True
+        if not room:
+            self._refuse(EdgeFault("The gateway has as many connections as it can take; try again soon.", OVERLOAD))
+            return
         door.deadlines.arm(self, door.seconds() + door.settings.head)
 
     def dataReceived(self, data: bytes) -> None:

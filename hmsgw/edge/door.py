@@ -21,6 +21,15 @@ class Gauge(Protocol):
     n: int
 
 
+class Crowd:
+    """The connections of all doors together: what `limits.connections` bounds."""
+
+    __slots__ = ("n",)
+
+    def __init__(self) -> None:
+        self.n = 0
+
+
 class Door:
     """See the module. name: the listener's. exchange: (stream, plane, head, now) -> an exchange that is not started.
     plane: the one that new exchanges get; a reload stores another.
@@ -39,6 +48,7 @@ class Door:
         exchange: Callable[[Any, Any, Any, float], Any],
         canonical_host: Callable[[str], str],
         gauge: Gauge,
+        crowd: Crowd,
     ) -> None:
         self.name = name
         self.scheme = scheme
@@ -50,6 +60,7 @@ class Door:
         self.plane: Any = None
         self.canonical_host = canonical_host
         self.gauge = gauge
+        self.crowd = crowd
         self.open: set[Any] = set()
         self.draining = False
         self.emptied: Callable[[], None] | None = None
@@ -58,11 +69,13 @@ class Door:
         """A connection is there; False when there are too many already."""
         self.open.add(connection)
         self.gauge.n = len(self.open)
-        return len(self.open) <= self.limits.connections
+        self.crowd.n += 1
+        return self.crowd.n <= self.limits.connections
 
     def left(self, connection: Any) -> None:
         self.open.discard(connection)
         self.gauge.n = len(self.open)
+        self.crowd.n -= 1
         if not self.open and self.emptied is not None:
             self.emptied()
 

@@ -220,7 +220,7 @@ def host_of(authority: bytes) -> str:
     host = authority.decode("ascii")
     if host[:1] == "[":
         return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    return host.partition(":")[0].rstrip(".")
 
 
 def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes | None:

@@ -17,7 +17,8 @@ from twisted.python.failure import Failure
 from twisted.web import client
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IPolicyForHTTPS
+from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
+from zope.interface import implementer
 
 from hmsgw.registry.source import BadAnswer
 
@@ -33,7 +34,7 @@ class Fetcher:
 
     def __init__(self, reactor: Any, agent: IAgent) -> None:
         self._reactor = reactor
-        self._http = HTTPClient(agent)
+        self._http = HTTPClient(_Plain(agent))
 
     def __call__(
         self, url: str, headers: Mapping[str, str], max_bytes: int
@@ -44,7 +45,6 @@ class Fetcher:
         self, url: str, headers: Mapping[str, str], max_bytes: int
     ) -> tuple[int, Mapping[str, str], bytes]:
         asked = Headers({name: [value] for name, value in headers.items()})
-        asked.setRawHeaders("Accept-Encoding", ["identity"])
         response = await self._http.get(
             url, headers=asked, allow_redirects=False, unbuffered=True, reactor=self._reactor
         )
@@ -65,6 +65,11 @@ class _Body(Protocol):
         self._room = max_bytes
         self._max_bytes = max_bytes
         self._pieces: list[bytes] = []
+
+    def connectionMade(self) -> None:
+        if self._max_bytes == 0:
+            self.whole.callback(b"")
+            self._cut()
 
     def dataReceived(self, data: bytes) -> None:
         if self.whole.called:
@@ -90,6 +95,28 @@ class _Body(Protocol):
         transport: Any = self.transport
         if transport is not None:
             getattr(transport, "abortConnection", transport.loseConnection)()
+
+
+@implementer(IAgent)
+class _Plain:
+    """An agent that takes no content codings, whatever treq asks for: what is counted is what is held."""
+
+    def __init__(self, agent: IAgent) -> None:
+        self._agent = agent
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        plain = Headers() if headers is None else headers.copy()
+        plain.setRawHeaders(b"Accept-Encoding", [b"identity"])
+        return self._agent.request(method, uri, plain, bodyProducer).addCallback(self._checked)
+
+    def _checked(self, response: IResponse) -> IResponse:
+        coded = response.headers.getRawHeaders(b"Content-Encoding", [])
+        if any(value.strip().lower() not in (b"", b"identity") for value in coded):
+            response.deliverBody(_Body(0))
+            raise BadAnswer("the registry sends a compressed answer, which was not asked for")
+        return response
 
 
 class KeptConnections:

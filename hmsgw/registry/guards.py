@@ -1,9 +1,9 @@
 """Which addresses a registry may send requests to.
 
 Knows: the networks that nobody registers in good faith. Refuses to know: registries and sockets. Strategy: whoever can
-register can aim the gateway, so what would reach a cloud's metadata, a neighbour's link or the gateway itself is refused
-whatever the configuration says; `allow_networks` only narrows further. An IPv4 address hidden in an IPv6 one is judged
-as both. Names are judged when they have been resolved: `refusal` is for whoever connects, too.
+register can aim the gateway, so what would reach a cloud's metadata, a neighbour's link or the gateway itself is
+refused whatever the configuration says; `allow_networks` only narrows further. An IPv4 address hidden in an IPv6 one is
+judged as both. What a name means is known when it has been resolved: `refusal` is for whoever connects, too.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Guard:
     def refusal(self, host: str, port: int) -> str | None:
         """Why requests do not go there, in words; None: they may. host: an IP address, or a name.
 
-        Names pass unless they are known to mean a cloud's metadata, or `allow_networks` is set and they can't be judged.
+        Names pass, unless they are known to mean a cloud's metadata or `allow_networks` is set and can't judge them.
         """
         try:
             address = ip_address(host)

@@ -99,7 +99,7 @@ class LineWriter:
             self._queue.put((line,))
 
     def start(self) -> None:
-        """Start the thread that writes, once. Not before the process has become a daemon: threads don't survive that."""
+        """Start the thread that writes, once; not before the process has become a daemon, which no thread survives."""
         if self._thread is None:
             self._thread = self._make_thread(self._serve)
 
@@ -109,19 +109,27 @@ class LineWriter:
             self._hand_over()
             self._queue.put(self._target.target if target is None else target)
 
-    def close(self) -> None:
-        """Write what waits, for 2 s at most, and take no more. Blocks that long: call it when the reactor has stopped,
-        or in a thread."""
+    def finish(self) -> None:
+        """Hand over what waits and take no more. On the reactor's thread; `join` waits for the rest."""
         if self._closed:
             return
-        if self._timer is not None and self._timer.active():
+        if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
+            self._timer = None
         self._hand_over()
         self._closed = True
         self._queue.put(_STOP)
         self.start()
+
+    def join(self) -> None:
+        """After `finish`: wait until all is written, for 2 s at most. Blocks: call it in another thread, or when the
+        reactor has stopped."""
         self._thread.join(_CLOSE_S)
+
+    def close(self) -> None:
+        """`finish` and `join`, for when the reactor has stopped or never ran."""
+        self.finish()
+        self.join()
 
     def _refused(self) -> int:
         return self._refused_here + self._refused_elsewhere

@@ -41,6 +41,8 @@ class Readiness(NamedTuple):
 class AdminSite(Site):
     """The factory for the admin port. readiness: asked at each `/ready`. in_thread: `deferToThread`."""
 
+    noisy = False
+
     def __init__(
         self,
         clock: IReactorTime,
@@ -67,7 +69,7 @@ class AdminSite(Site):
 
 
 class _AdminChannel(HTTPChannel):
-    """HTTP/1.1. When there are too many, the oldest goes: so nobody can keep health checks out by holding connections."""
+    """HTTP/1.1. When there are too many, the oldest goes: holding connections keeps no health check out."""
 
     factory: AdminSite
 

@@ -20,7 +20,6 @@ from prometheus_client.registry import Collector
 from hmsgw.telemetry.histogram import Histogram
 from hmsgw.telemetry.metrics import Counted
 
-
 _OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 

@@ -151,7 +151,7 @@ class LineTarget:
                 "event": "log",
                 "level": "warn",
                 "namespace": "hmsgw.telemetry",
-                "message": f"{count} log lines were dropped: the log could not take them as fast as they came, or at all",
+                "message": f"{count} log lines were dropped: the log did not take them as fast as they came, or at all",
                 "dropped": count,
             },
             option=orjson.OPT_APPEND_NEWLINE,

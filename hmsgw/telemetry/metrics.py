@@ -132,8 +132,9 @@ class Counted(NamedTuple):
 class Metrics:
     """The counters of a process. To be used from the reactor's thread only.
 
-    before_copy: brings in what was not counted yet.     read_endpoints -> {(service, state): how many}, read_ages -> {service: seconds since the registry last answered, or
-    None}, read_lag -> seconds, read_lines_dropped -> how many: asked at each scrape, on the reactor, so they are quick.
+    before_copy: brings in what was not counted yet. read_endpoints -> {(service, state): how many}, read_ages ->
+    {service: seconds since the registry last answered, or None}, read_lag -> seconds, read_lines_dropped -> how many:
+    asked at each scrape, on the reactor, so they are quick.
     """
 
     def __init__(
@@ -176,18 +177,17 @@ class Metrics:
         """A request was sent again."""
         self.service(service).retries += 1
 
-    def limit_decision(self, plugin: str, decision: str) -> None:
-        """A limit decided: `allowed`, `refused`, `shadow`."""
-        self.decision_cell(plugin, decision)[0] += 1
+    def count_decision(self, plugin: str, decision: str) -> None:
+        """A plugin decided: `allowed`, `refused`, `shadow` (it would have refused), or failed: `error`."""
+        if decision == "error":
+            self._plugin_errors[plugin] = self._plugin_errors.get(plugin, 0) + 1
+        else:
+            self.decision_cell(plugin, decision)[0] += 1
 
     def decision_cell(self, plugin: str, decision: str) -> list[int]:
-        """The counter behind `limit_decision`, for who counts at every request. It stays the same until the plugin is
+        """The counter behind `count_decision`, for who counts at every request. It stays the same until the plugin is
         forgotten (`keep_plugins`), and is added to in place: `cell[0] += 1`."""
         return self._decisions.setdefault((plugin, decision), [0])
-
-    def plugin_error(self, plugin: str) -> None:
-        """A plugin raised, or passed its deadline."""
-        self._plugin_errors[plugin] = self._plugin_errors.get(plugin, 0) + 1
 
     def reloaded(self, outcome: str) -> None:
         """A reload ended; outcome: one of `OUTCOMES`."""

@@ -2,7 +2,8 @@
 
 Knows: the fields of the access log and their order (the contract, section 9). Refuses to know: where the line goes
 (`access_log.py`) and how the values came to be. Strategy: orjson over one dict; whatever a client puts into a value,
-the line is valid UTF-8 JSON without a raw newline, and of bounded length. Query strings never get here: they hold secrets.
+the line is valid UTF-8 JSON without a raw newline, and of bounded length. Query strings never get here: they hold
+secrets.
 """
 
 from __future__ import annotations

@@ -1,30 +1,37 @@
 """Connections to backends.
 
-Knows: how one is made on either event loop, within its time, with TLS verified; and what to call each way to fail.
-Refuses to know: who asks, and pools. Strategy: every failure becomes ConnectFailed at this border; cancelling the
-Deferred gives the attempt up.
+Knows: that one is made within its time, with TLS verified; and what to call each way to fail. Refuses to know: who
+asks, and pools; how either event loop does it (`uv_connect`, `stock_connect`). Strategy: every failure becomes
+ConnectFailed at this border; cancelling the Deferred gives the attempt up; TLS settings are made ready in a thread,
+once, because trust stores are files.
 """
 
 from __future__ import annotations
 
 import asyncio
+import builtins
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
+from service_identity import CertificateError, VerificationError
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
-from twisted.internet.error import ConnectionRefusedError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionRefusedError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.ssl import Certificate, PrivateCertificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from hmsgw.transport.loops import uvloop_of
 from hmsgw.transport.pem import BadCertificate
+from hmsgw.transport.stock_connect import connect_stock, stock_client_tls
 from hmsgw.transport.tls import ClientTls
-from hmsgw.transport.uv_transport import UvTransport, loop_failure
+from hmsgw.transport.uv_connect import connect_uv
+from hmsgw.transport.uv_transport import loop_failure
+
+#: TLS settings that are kept ready: one a service, or a name.
+_MAX_READY = 1024
 
 
 class ConnectFailed(Exception):
@@ -41,6 +48,7 @@ class Connector:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._loop = uvloop_of(reactor)
+        self._ready: dict[Any, Any] = {}
         if self._loop is not None:
             self._loop.set_exception_handler(loop_failure)
 
@@ -48,83 +56,86 @@ class Connector:
         self, new_protocol: Callable[[], Any], host: str, port: int, tls: ClientTls | None, timeout_s: float
     ) -> Deferred[Any]:
         """A connected Protocol, once TLS (if any) has been verified. Fails with ConnectFailed; may be cancelled."""
-        where = f"{host} port {port}"
-        if self._loop is None:
-            deferred = self._stock(new_protocol, host, port, tls)
+        if tls is None:
+            deferred = self._attempt(None, new_protocol, host, port, "")
         else:
-            deferred = self._uv(new_protocol, host, port, tls)
+            name = tls.name or host
+            deferred = self._made_ready(tls, name)
+            deferred.addCallback(self._attempt, new_protocol, host, port, name)
         deferred.addTimeout(timeout_s, self._reactor)
-        return deferred.addErrback(_told, where, timeout_s)
+        return deferred.addErrback(_told, f"{host} port {port}", timeout_s, tls is not None)
 
-    def _uv(self, new_protocol: Callable[[], Any], host: str, port: int, tls: ClientTls | None) -> Deferred[Any]:
-        loop = self._loop
-        task = loop.create_task(self._uv_connect(loop, new_protocol, host, port, tls))
-        deferred: Deferred[Any] = Deferred(lambda _: task.cancel())
+    def _made_ready(self, tls: ClientTls, name: str) -> Deferred[Any]:
+        """The event loop's own form of `tls`."""
+        key = tls if self._loop is not None else (tls, name)
+        ready = self._ready.get(key)
+        made: Deferred[Any] = Deferred()
+        if ready is not None:
+            made.callback(ready)
+            return made
+        make = tls.context if self._loop is not None else lambda: stock_client_tls(tls, name)
+        made = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), make)
+        return made.addCallback(self._keep, key)
 
-        def done(_: Any) -> None:
-            error = CancelledError() if task.cancelled() else task.exception()
-            if deferred.called:
-                if error is None:
-                    task.result().transport.abortConnection()
-            elif error is not None:
-                deferred.errback(Failure(error))
-            else:
-                deferred.callback(task.result())
+    def _keep(self, ready: Any, key: Any) -> Any:
+        if len(self._ready) >= _MAX_READY:
+            self._ready.clear()
+        self._ready[key] = ready
+        return ready
 
-        task.add_done_callback(done)
-        return deferred
-
-    async def _uv_connect(
-        self, loop: Any, new_protocol: Callable[[], Any], host: str, port: int, tls: ClientTls | None
-    ) -> Any:
-        protocol = new_protocol()
-        how: dict[str, Any] = {}
-        if tls is not None:
-            how = {"ssl": tls.context(), "server_hostname": tls.name or host, "ssl_shutdown_timeout": 2.0}
-        adapter = UvTransport(protocol)
-        transport, _ = await loop.create_connection(lambda: adapter, host, port, **how)
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return protocol
-
-    def _stock(self, new_protocol: Callable[[], Any], host: str, port: int, tls: ClientTls | None) -> Deferred[Any]:
-        endpoint: Any = HostnameEndpoint(self._reactor, host, port)
-        if tls is not None:
-            try:
-                endpoint = wrapClientTLS(_stock_options(tls, host), endpoint)
-            except (BadCertificate, SSL.Error, ValueError) as error:
-                failed: Deferred[Any] = Deferred()
-                failed.errback(ConnectFailed("tls", str(error)))
-                return failed
-        connected: Deferred[Any] = connectProtocol(endpoint, new_protocol())
-        return connected
+    def _attempt(self, ready: Any, new_protocol: Callable[[], Any], host: str, port: int, name: str) -> Deferred[Any]:
+        if self._loop is None:
+            return connect_stock(self._reactor, new_protocol, host, port, ready)
+        return _deferred(self._loop.create_task(connect_uv(self._loop, new_protocol, host, port, ready, name)))
 
 
-def _stock_options(tls: ClientTls, host: str) -> Any:
-    tls.context()  # the same checks as on uvloop
-    trust: Any = platformTrust()
-    if tls.ca is not None:
-        pems = tls.ca.split(b"-----END CERTIFICATE-----")
-        trust = trustRootFromCertificates(
-            [Certificate.loadPEM(pem + b"-----END CERTIFICATE-----\n") for pem in pems if b"BEGIN" in pem]
-        )
-    own = PrivateCertificate.loadPEM(tls.certificate + b"\n" + tls.key) if tls.certificate and tls.key else None
-    return optionsForClientTLS(tls.name or host, trust, own, acceptableProtocols=[b"http/1.1"])
+def _deferred(task: asyncio.Task[Any]) -> Deferred[Any]:
+    """A task's result; one that comes after the Deferred was cancelled is closed."""
+
+    def give_up(_: Any) -> None:
+        task.cancel()
+
+    deferred: Deferred[Any] = Deferred(give_up)
+
+    def done(_: Any) -> None:
+        error = CancelledError() if task.cancelled() else task.exception()
+        if deferred.called:
+            if error is None:
+                task.result().transport.abortConnection()
+        elif error is not None:
+            deferred.errback(Failure(error))
+        else:
+            deferred.callback(task.result())
+
+    task.add_done_callback(done)
+    return deferred
 
 
-def _told(failure: Failure, where: str, timeout_s: float) -> Any:
+def _told(failure: Failure, where: str, timeout_s: float, secured: bool) -> Any:
     error = failure.value
-    if isinstance(error, ConnectFailed):
-        return failure
-    if failure.check(TimeoutError, ConnectTimeout, asyncio.TimeoutError):
-        raise ConnectFailed("timeout", f"{where} did not answer within {timeout_s:g} s")
-    if failure.check(CancelledError):
-        return failure
-    if isinstance(error, (ssl.SSLError, SSL.Error, BadCertificate)):
-        raise ConnectFailed("tls", f"TLS with {where} failed: {error}")
+    if isinstance(error, (TimeoutError, ConnectTimeout, asyncio.TimeoutError, builtins.TimeoutError)):
+        raise ConnectFailed("timeout", f"{where} did not answer within {timeout_s:g} s") from None
     if isinstance(error, (socket.gaierror, DNSLookupError)):
-        raise ConnectFailed("name", f"the name in {where} can't be looked up: {error}")
-    if isinstance(error, (OSError, ConnectionRefusedError)) and "refused" in str(error).lower():
-        raise ConnectFailed("refused", f"{where} refused the connection")
-    raise ConnectFailed("unreachable", f"{where} can't be reached: {error}")
+        raise ConnectFailed("name", f"the name in {where} can't be looked up: {error}") from None
+    if isinstance(error, (ssl.SSLError, SSL.Error, BadCertificate, VerificationError, CertificateError)):
+        raise ConnectFailed("tls", f"TLS with {where} failed: {_tls_words(error)}") from None
+    if isinstance(error, (ConnectionRefusedError, builtins.ConnectionRefusedError)):
+        raise ConnectFailed("refused", f"{where} refused the connection") from None
+    if secured and isinstance(error, (ConnectionError, ConnectionClosed)):
+        raise ConnectFailed("tls", f"TLS with {where} failed: it closed the connection during the handshake") from None
+    if isinstance(error, (OSError, ConnectError, ConnectionClosed)):
+        raise ConnectFailed("unreachable", f"{where} can't be reached: {error}") from None
+    return failure  # cancelled, or a fault of ours
+
+
+def _tls_words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    if isinstance(error, SSL.Error):
+        queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
+        return "; ".join(str(entry[-1]) for entry in queue) or "it closed the connection during the handshake"
+    if isinstance(error, (VerificationError, CertificateError)):
+        return "its certificate is refused: it is for another name"
+    return str(error)

@@ -17,7 +17,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from hmsgw.transport.loops import uvloop_of
-from hmsgw.transport.stock import serve_stock
+from hmsgw.transport.stock import StockServing
 from hmsgw.transport.tls import ServerTls
 from hmsgw.transport.uv_transport import UvTransport, loop_failure
 
@@ -25,8 +25,14 @@ _log = Logger()
 
 _BATCH = 64
 _BACK_OFF_S = 0.1
-#: Nothing left to accept with: wait for something to close.
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: How long a client may take to read what is left and to answer our close_notify. A Protocol's own deadline may be
+#: shorter.
+_GOODBYE_S = 60.0
+#: accept(2) gives the connection's own errors too: that one is gone, the next may be good.
+_ITS_OWN = (
+    errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN,
+    errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH,
+)  # fmt: skip
 
 
 class BindError(Exception):
@@ -51,6 +57,8 @@ def _bound(address: str, port: int, backlog: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address == "::" else 1)
+        # Accepted connections inherit it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.bind((address, port))
         sock.listen(backlog)
         sock.setblocking(False)
@@ -91,6 +99,7 @@ class Serving:
         self._handshake_timeout_s = handshake_timeout_s
         self._tasks: set[Any] = set()
         self._retry: Any = None
+        self._short = False
         self.refused = 0
         loop.set_exception_handler(loop_failure)
         loop.add_reader(sock.fileno(), self._accept)
@@ -110,39 +119,38 @@ class Serving:
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections go on."""
-        if self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock.fileno())
-            self._sock.close()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
 
     def _accept(self) -> None:
         for _ in range(_BATCH):
             try:
-                connection, _peer = self._sock.accept()
+                connection, peer = self._sock.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._back_off(error)
-                    return
-                continue  # the client went before it was accepted
+                if error.errno in _ITS_OWN:
+                    continue
+                self._back_off(error)
+                return
+            self._short = False
             if len(self._tasks) >= self._max_pending:
                 self.refused += 1
                 connection.close()
                 continue
-            connection.setblocking(False)
-            try:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except OSError:
-                pass
-            task = self._loop.create_task(self._hand_over(connection))
+            task = self._loop.create_task(self._hand_over(connection, peer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def _back_off(self, error: OSError) -> None:
-        _log.error("no connection can be accepted now: {why}", why=error.strerror)
+        """Descriptors or memory have run out: readiness would come again at once, and for ever."""
+        if not self._short:
+            self._short = True
+            _log.error("connections wait, none can be accepted now: {why}", why=error.strerror)
         self._loop.remove_reader(self._sock.fileno())
         self._retry = self._loop.call_later(_BACK_OFF_S, self._accept_again)
 
@@ -150,20 +158,26 @@ class Serving:
         self._retry = None
         self._loop.add_reader(self._sock.fileno(), self._accept)
 
-    async def _hand_over(self, connection: socket.socket) -> None:
+    async def _hand_over(self, connection: socket.socket, peer: Any) -> None:
         tls = self._tls
-        adapter = UvTransport(self._new_protocol())
+        how: dict[str, Any] = {}
+        if tls is not None:
+            how = {
+                "ssl": tls.context,
+                "ssl_handshake_timeout": self._handshake_timeout_s,
+                "ssl_shutdown_timeout": _GOODBYE_S,
+            }
         try:
-            if tls is None:
-                await self._loop.connect_accepted_socket(lambda: adapter, connection)
-            else:
-                await self._loop.connect_accepted_socket(
-                    lambda: adapter, connection, ssl=tls.context, ssl_handshake_timeout=self._handshake_timeout_s,
-                    ssl_shutdown_timeout=2.0,
-                )  # fmt: skip
-        except (OSError, asyncio.TimeoutError, asyncio.CancelledError) as error:
+            await self._loop.connect_accepted_socket(lambda: UvTransport(self._new_protocol()), connection, **how)
+        except (OSError, asyncio.TimeoutError) as error:
             connection.close()
-            _log.debug("a connection ended before it began: {why}", why=str(error) or type(error).__name__)
+            _log.debug(
+                "the connection of {peer} ended before it began: {why}",
+                peer=peer[0] if peer else "a client", why=str(error) or type(error).__name__,
+            )  # fmt: skip
+        except BaseException:
+            connection.close()
+            raise
 
 
 def serve(
@@ -178,5 +192,5 @@ def serve(
     """Accept from `sock` until `stop_accepting`. new_protocol: makes a Twisted Protocol for each connection."""
     loop = uvloop_of(reactor)
     if loop is None:
-        return serve_stock(reactor, sock, new_protocol, tls)
+        return StockServing(reactor, sock, new_protocol, tls, max_pending, handshake_timeout_s)
     return Serving(loop, sock, new_protocol, tls, max_pending, handshake_timeout_s)

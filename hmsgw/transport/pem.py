@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
+from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 
@@ -37,9 +40,16 @@ def load_chain(context: ssl.SSLContext, chain_pem: bytes, key_pem: bytes) -> Non
         raise BadCertificate(f"the certificate and its key can't be used: {error}") from None
 
 
-def names_of(chain_pem: bytes, key_pem: bytes) -> tuple[str, ...]:
-    """The names that the first certificate of a chain is for, lower-case. Raises BadCertificate when it can't be read,
-    or the key is another's."""
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What the first certificate of a chain says. names: DNS names it is for, lower-case. expires: UTC."""
+
+    names: tuple[str, ...]
+    expires: datetime
+
+
+def read_pair(chain_pem: bytes, key_pem: bytes) -> Leaf:
+    """Read a chain's first certificate. Raises BadCertificate when it can't be read, or the key is another's."""
     try:
         certificate = x509.load_pem_x509_certificate(chain_pem)
     except ValueError as error:
@@ -47,14 +57,17 @@ def names_of(chain_pem: bytes, key_pem: bytes) -> tuple[str, ...]:
     try:
         key = load_pem_private_key(key_pem, None)
     except TypeError:
-        raise BadCertificate("the key is encrypted; store it without a passphrase, readable by the gateway only") from None
-    except ValueError as error:
-        raise BadCertificate(f"the key is not PEM: {error}") from None
+        raise BadCertificate("the key is encrypted; store it without a passphrase, for the gateway only") from None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadCertificate(f"the key is not PEM, or of no kind that can be used: {error}") from None
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
-        raise BadCertificate("the key does not belong to the certificate")
+        raise BadCertificate("the key does not belong to the certificate; name the key that it was made with")
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
     except x509.ExtensionNotFound:
-        return ()
-    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+        found = ()
+    except ValueError as error:
+        raise BadCertificate(f"the certificate's names can't be read: {error}") from None
+    return Leaf(found, certificate.not_valid_after_utc)

@@ -15,24 +15,31 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from hmsgw.transport.pem import BadCertificate, read_pair
 
 _DAYS = 825
+#: It serves, and is its own authority for clients that are given it as a CA file.
+_USES = x509.KeyUsage(
+    digital_signature=True, key_cert_sign=True, crl_sign=False, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+)  # fmt: skip
 _CERTIFICATE, _KEY = "self-signed.pem", "self-signed.key"
 
 
 def self_signed(folder: str) -> tuple[bytes, bytes]:
-    """(certificate PEM, key PEM), made if they are not there or have expired. Blocking. Raises OSError."""
+    """(certificate PEM, key PEM), made if they are not there, do not fit, or have expired. Blocking. Raises OSError."""
     certificate_path, key_path = os.path.join(folder, _CERTIFICATE), os.path.join(folder, _KEY)
     try:
         with open(certificate_path, "rb") as file:
             certificate = file.read()
         with open(key_path, "rb") as file:
             key = file.read()
-        expires = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
-        if expires > datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1):
+        tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+        if read_pair(certificate, key).expires > tomorrow:
             return certificate, key
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, BadCertificate):
         pass
     certificate, key = _make()
     _write(key_path, key, 0o600)
@@ -59,6 +66,9 @@ def _make() -> tuple[bytes, bytes]:
         .not_valid_after(now + datetime.timedelta(days=_DAYS))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_USES, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     return (
@@ -70,5 +80,6 @@ def _make() -> tuple[bytes, bytes]:
 def _write(path: str, content: bytes, mode: int) -> None:
     descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with open(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)  # a file left by a crash keeps the mode it had
         file.write(content)
     os.replace(path + ".new", path)

@@ -1,7 +1,7 @@
-"""The same Protocols on Twisted's own transports, where uvloop can't be had.
+"""Accepting on Twisted's own transports, where uvloop can't be had.
 
-Knows: pyOpenSSL's contexts and how Twisted adopts a listening socket. Refuses to know: uvloop. Slower, and equal in
-what it promises: the tests run on both.
+Knows: how Twisted adopts a listening socket, and which handshakes are under way. Refuses to know: uvloop. Slower than
+`listen.Serving`, and equal in what it promises: the tests run on both.
 """
 
 from __future__ import annotations
@@ -10,106 +10,72 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from zope.interface import implementer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from hmsgw.transport.pem import names_of
-from hmsgw.transport.tls import CIPHERS_1_2, ServerTls
+from hmsgw.transport.stock_tls import AfterHandshake, ServerConnections, tls_factory
+from hmsgw.transport.tls import ServerTls
+
+_log = Logger()
 
 
-class _Accepting(Factory):
+class StockServing(Factory):
+    """A socket that Twisted accepts from. handshaking: TLS handshakes under way, at most `max_pending`."""
+
     noisy = False
 
-    def __init__(self, new_protocol: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        sock: socket.socket,
+        new_protocol: Callable[[], Any],
+        tls: ServerTls | None,
+        max_pending: int,
+        handshake_timeout_s: float,
+    ) -> None:
+        self._reactor = reactor
+        self._sock = sock
         self._new_protocol = new_protocol
+        self._max_pending = max_pending
+        self._handshake_timeout_s = handshake_timeout_s
+        self._tls: Any = None
+        self.refused = 0
+        self.handshaking = 0
+        name = sock.getsockname()
+        self.address: tuple[str, int] = (name[0], name[1])
+        self.set_tls(tls)
+        # Twisted takes a duplicate: `sock` stays its owner's until `stop_accepting`.
+        self._port = reactor.adoptStreamPort(sock.fileno(), sock.family, self)
 
-    def buildProtocol(self, addr: Any) -> Any:
-        return self._new_protocol()
-
-
-def _hardened(minimum: str) -> SSL.Context:
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.set_min_proto_version(SSL.TLS1_3_VERSION if minimum == "1.3" else SSL.TLS1_2_VERSION)
-    context.set_cipher_list(CIPHERS_1_2.encode())
-    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
-    return context
-
-
-@implementer(IOpenSSLServerConnectionCreator)
-class ServerConnections:
-    """pyOpenSSL connections for a `ServerTls`; the certificate follows SNI. `tls` may be replaced."""
-
-    def __init__(self, tls: ServerTls) -> None:
-        self._by_name: dict[str, SSL.Context] = {}
-        self._default: Any = None
-        self.use(tls)
-
-    def use(self, tls: ServerTls) -> None:
-        """For handshakes from now on."""
-        by_name: dict[str, SSL.Context] = {}
-        default: Any = None
-        for chain_pem, key_pem in tls.pairs:
-            context = _hardened(tls.minimum)
-            chain = x509.load_pem_x509_certificates(chain_pem)
-            context.use_certificate(chain[0])
-            for above in chain[1:]:
-                context.add_extra_chain_cert(above)
-            context.use_privatekey(load_pem_private_key(key_pem, None))
-            context.set_alpn_select_callback(lambda _, offered: _chosen(tls.alpn, offered))
-            default = default or context
-            for name in names_of(chain_pem, key_pem):
-                by_name.setdefault(name, context)
-        default.set_tlsext_servername_callback(self._choose)
-        self._by_name, self._default = by_name, default
-
-    def _choose(self, connection: SSL.Connection) -> None:
-        name = (connection.get_servername() or b"").decode("ascii", "replace").lower()
-        found = self._by_name.get(name) or self._by_name.get("*." + name.partition(".")[2])
-        if found is not None:
-            connection.set_context(found)
-
-    def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        return SSL.Connection(self._default, None)
-
-
-def _chosen(ours: tuple[bytes, ...], offered: list[bytes]) -> Any:
-    return next((protocol for protocol in ours if protocol in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
-
-
-class StockServing:
-    """A socket that Twisted accepts from."""
-
-    refused = 0
-    handshaking = 0
-
-    def __init__(self, port: Any, connections: ServerConnections | None, address: tuple[str, int]) -> None:
-        self._port = port
-        self._connections = connections
-        self.address = address
-
-    def set_tls(self, tls: ServerTls) -> None:
-        """For connections from now on."""
-        if self._connections is not None:
-            self._connections.use(tls)
+    def set_tls(self, tls: ServerTls | None) -> None:
+        """For connections from now on; those that are open keep what they have."""
+        pending = Factory.forProtocol(self._new_pending)
+        self._tls = None if tls is None else tls_factory(self._reactor, ServerConnections(tls), False, pending)
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections go on."""
         self._port.stopListening()
+        self._sock.close()
 
+    def buildProtocol(self, addr: Any) -> Any:
+        """For one connection, or None to refuse it."""
+        if self._tls is None:
+            return self._new_protocol()
+        if self.handshaking >= self._max_pending:
+            self.refused += 1
+            return None
+        return self._tls.buildProtocol(addr)
 
-def serve_stock(reactor: Any, sock: socket.socket, new_protocol: Callable[[], Any], tls: ServerTls | None) -> StockServing:
-    """`listen.serve` on any other reactor."""
-    factory: Any = _Accepting(new_protocol)
-    connections = None
-    if tls is not None:
-        connections = ServerConnections(tls)
-        factory = TLSMemoryBIOFactory(connections, False, factory, reactor)
-    name = sock.getsockname()
-    port = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
-    sock.close()
-    return StockServing(port, connections, (name[0], name[1]))
+    def _new_pending(self) -> Any:
+        def over(why: Failure | None) -> None:
+            self.handshaking -= 1
+            if deadline.active():
+                deadline.cancel()
+            if why is not None:
+                _log.debug("a connection ended before it began: {why}", why=why.getErrorMessage())
+
+        self.handshaking += 1
+        pending: Any = AfterHandshake(self._new_protocol(), over)
+        deadline = self._reactor.callLater(self._handshake_timeout_s, lambda: pending.transport.abortConnection())
+        return pending

@@ -2,25 +2,39 @@
 
 Knows: versions, cipher suites, which certificate answers to which name, and that an upstream's certificate is always
 verified. Refuses to know: sockets, and where the bytes come from. Strategy: contexts are built from bytes once a
-reload; a name is looked up in a dictionary at each handshake.
+reload, which also renews the keys of session tickets; a name is looked up in a dictionary at each handshake. Curves are
+left to OpenSSL, whose FIPS provider offers the approved ones only; so are the suites of TLS 1.3, where the server's
+preference makes it AES-GCM for any client that has the suite that RFC 8446 demands.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+from twisted.logger import Logger
 
 from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.model import Where
-from hmsgw.transport.pem import BadCertificate, load_chain, names_of
+from hmsgw.transport.pem import BadCertificate, load_chain, read_pair
 
 #: TLS 1.2: forward secrecy and AES-GCM only; no CBC, no RSA key transport, no ChaCha20 (SP 800-52r2 section 3.3.1).
-CIPHERS_1_2 = (
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-)
+CIPHERS_1_2 = "ECDHE+AES128+AESGCM:ECDHE+AES256+AESGCM"
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+_log = Logger()
+_Context = TypeVar("_Context")
+
+
+def certificate_for(name: str, by_name: Mapping[str, _Context]) -> _Context | None:
+    """What is kept for a server name: under itself, else under its wildcard, which stands for one label (RFC 9525
+    section 6.3)."""
+    lower = name.lower()
+    return by_name.get(lower) or by_name.get("*." + lower.partition(".")[2])
 
 
 def _hardened(context: ssl.SSLContext, minimum: str) -> ssl.SSLContext:
@@ -48,15 +62,22 @@ class ServerTls:
         faults = []
         for index, (chain, key) in enumerate(pairs):
             try:
-                names = names_of(chain, key)
+                leaf = read_pair(chain, key)
                 context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), minimum)
                 load_chain(context, chain, key)
             except BadCertificate as error:
                 faults.append(Fault(where, f"certificate {index + 1} of this listener: {error}"))
                 continue
             context.set_alpn_protocols([protocol.decode() for protocol in alpn])
+            context.num_tickets = 1  # clients keep one; OpenSSL's default is to send two
             contexts.append(context)
-            for name in names:
+            if leaf.expires < datetime.now(timezone.utc):
+                # Served all the same: the listener's other names, and clients that do not look, go on.
+                _log.warn(
+                    "{where}: certificate {number} of this listener expired on {day}; renew it, clients refuse it",
+                    where=where, number=index + 1, day=leaf.expires.date().isoformat(),
+                )  # fmt: skip
+            for name in leaf.names:
                 self._by_name.setdefault(name, context)
         if faults:
             raise Refused(faults)
@@ -66,8 +87,7 @@ class ServerTls:
 
     def _choose(self, session: Any, name: str | None, _: ssl.SSLContext) -> None:
         if name:
-            lower = name.lower()
-            found = self._by_name.get(lower) or self._by_name.get("*." + lower.partition(".")[2])
+            found = certificate_for(name, self._by_name)
             if found is not None:
                 session.context = found
 
@@ -79,30 +99,29 @@ class ServerTls:
 @dataclass(frozen=True, slots=True)
 class ClientTls:
     """How to speak TLS to a service. ca: PEM, None for the host's own trust store. name: that the certificate must
-    carry, None for the endpoint's host. certificate, key: to show, PEM. Verification is always on."""
+    carry, None for the endpoint's host. certificate, key: to show, PEM. alpn: what to offer, in order of preference.
+    Verification is always on."""
 
     ca: bytes | None = None
     name: str | None = None
     certificate: bytes | None = None
     key: bytes | None = None
+    alpn: tuple[bytes, ...] = (b"http/1.1",)
 
     def context(self) -> ssl.SSLContext:
-        """The context for a connection. Raises BadCertificate."""
-        return _client_context(self)
-
-
-@lru_cache(maxsize=256)
-def _client_context(tls: ClientTls) -> ssl.SSLContext:
-    context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "1.2")
-    try:
-        if tls.ca is None:
-            context.load_default_certs()
-        else:
-            context.load_verify_locations(cadata=tls.ca.decode("ascii"))
-    except (ssl.SSLError, UnicodeDecodeError) as error:
-        raise BadCertificate(f"the CA is not PEM: {error}") from None
-    if tls.certificate is not None and tls.key is not None:
-        names_of(tls.certificate, tls.key)
-        load_chain(context, tls.certificate, tls.key)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+        """A context for its connections. Blocking: it reads the host's trust store. Raises BadCertificate."""
+        context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "1.2")
+        try:
+            if self.ca is None:
+                context.load_default_certs()
+            else:
+                context.load_verify_locations(cadata=self.ca.decode("ascii"))
+        except (ssl.SSLError, ValueError) as error:
+            raise BadCertificate(f"the CA is not PEM: {error}") from None
+        if (self.certificate is None) != (self.key is None):
+            raise BadCertificate("a certificate to show needs its key, and a key its certificate")
+        if self.certificate is not None and self.key is not None:
+            read_pair(self.certificate, self.key)
+            load_chain(context, self.certificate, self.key)
+        context.set_alpn_protocols([protocol.decode() for protocol in self.alpn])
+        return context

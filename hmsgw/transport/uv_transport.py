@@ -2,78 +2,116 @@
 
 Knows: how asyncio's callbacks and Twisted's interfaces correspond. Refuses to know: who connects, TLS settings, HTTP.
 Strategy: an adapter object a connection, whose hot attributes are the other side's own bound methods: a chunk read
-costs no frame of this file, and neither does a write. What a Protocol raises is caught by the loop's exception
-callback, which aborts the connection and logs, as Twisted would.
+costs no frame of this file, and neither does a write. What a Protocol raises while it reads closes its connection in
+uvloop and is logged here, as in Twisted.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ITransport
+from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer, ITransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 _log = Logger()
 
+#: What uvloop holds for a reader that is slow, on either side of TLS, before the producer is paused. Its own bounds
+#: for TLS are 512 KiB written and 256 KiB read, too much to give every connection.
+_TLS_BUFFER_BYTES = 64 * 1024
 
-@implementer(ITransport, IPushProducer)
+
+@implementer(ITransport, IConsumer, IPushProducer)
 class UvTransport:
     """An ITransport for one Twisted Protocol; to uvloop it is the asyncio protocol of the connection."""
 
-    __slots__ = ("__weakref__", "_lost", "_producer", "_protocol", "_reading", "_uv", "data_received", "disconnecting",
-                 "write")  # fmt: skip
+    __slots__ = ("__weakref__", "_ended", "_full", "_lost", "_producer", "_protocol", "_reading", "_uv",
+                 "data_received", "disconnecting", "write")  # fmt: skip
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
         self._producer: Any = None
         self._reading = True
+        self._full = False
+        self._ended = False
         self._lost = False
         self._uv: Any = None
         self.disconnecting = False
         self.data_received = protocol.dataReceived
+
+    @property
+    def made(self) -> bool:
+        """connectionMade has been called: TLS, if any, is up."""
+        return self._uv is not None
 
     # --- asyncio's side
 
     def connection_made(self, transport: Any) -> None:
         self._uv = transport
         self.write = transport.write
-        self._protocol.makeConnection(self)
+        try:
+            if self._ssl is not None:
+                transport.set_write_buffer_limits(high=_TLS_BUFFER_BYTES)
+                transport.set_read_buffer_limits(high=_TLS_BUFFER_BYTES)
+            self._protocol.makeConnection(self)
+        except Exception:
+            self._failed("connectionMade")
 
     def connection_lost(self, error: BaseException | None) -> None:
         if self._lost:
             return
         self._lost = True
-        self._producer = None
-        why: BaseException
-        if error is None:
-            why = ConnectionDone()
-        elif isinstance(error, (ConnectionError, OSError, ssl.SSLError)):
-            why = ConnectionLost(str(error))
-        else:
-            why = error
+        self.write = _dropped
         protocol, self._protocol = self._protocol, None
         # Nothing refers to the Protocol from here on: without the cycle both are freed at once.
         del self.data_received
-        protocol.connectionLost(Failure(why))
+        producer, self._producer = self._producer, None
+        try:
+            if producer is not None:
+                producer.stopProducing()
+            protocol.connectionLost(Failure(self._reason(error)))
+        except Exception:
+            self._failed("connectionLost")
+
+    def _reason(self, error: BaseException | None) -> BaseException:
+        if error is None:
+            if self._ssl is None or self._ended or self.disconnecting:
+                return ConnectionDone()
+            return ConnectionLost("TLS ended without close_notify: what was sent may have been cut short")
+        if isinstance(error, ssl.SSLError):
+            return ConnectionLost(str(error))
+        if isinstance(error, (OSError, asyncio.TimeoutError)):
+            if error.__traceback__ is None:
+                return ConnectionLost(str(error))
+            # It was raised, so by the Protocol: uvloop takes any OSError for the network's and is silent.
+            _log.failure("a connection failed", Failure(error, type(error), error.__traceback__))
+        return error
 
     def eof_received(self) -> bool:
+        self._ended = True
         if IHalfCloseableProtocol.providedBy(self._protocol):
             self._protocol.readConnectionLost()
-            return True
+            return self._ssl is None
         return False
 
     def pause_writing(self) -> None:
+        self._full = True
         if self._producer is not None:
             self._producer.pauseProducing()
 
     def resume_writing(self) -> None:
+        self._full = False
         if self._producer is not None:
             self._producer.resumeProducing()
+
+    def _failed(self, where: str) -> None:
+        _log.failure("a connection failed in {where}", where=where)
+        self.abortConnection()
 
     # --- Twisted's side
 
@@ -81,33 +119,44 @@ class UvTransport:
         self.write(b"".join(parts))
 
     def loseConnection(self) -> None:
-        """Close once everything written is out."""
+        """Close once everything written is out, and a producer that is registered is done."""
         self.disconnecting = True
-        if self._uv is not None:
+        if self._producer is None and self._uv is not None:
             self._uv.close()
 
     def abortConnection(self) -> None:
         """Close now, whatever was not sent yet."""
         self.disconnecting = True
+        self.write = _dropped
         if self._uv is not None:
             self._uv.abort()
 
     def loseWriteConnection(self) -> None:
         """Half-close, where the wire can (not in TLS)."""
-        if self._uv is not None and self._uv.can_write_eof():
+        if self._uv is not None and not self._lost and self._uv.can_write_eof():
+            self.write = _dropped
             try:
                 self._uv.write_eof()
             except OSError:
                 pass  # the other side went first
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Only push producers: this transport never asks for one chunk at a time."""
+        """Only push producers: this transport never asks for one chunk at a time. Raises ValueError, RuntimeError."""
         if not streaming:
             raise ValueError("only streaming producers are taken")
+        if self._producer is not None:
+            raise RuntimeError(f"{self._producer!r} is registered already")
+        if self._lost:
+            producer.stopProducing()
+            return
         self._producer = producer
+        if self._full:
+            producer.pauseProducing()
 
     def unregisterProducer(self) -> None:
         self._producer = None
+        if self.disconnecting and not self._lost:
+            self.loseConnection()
 
     def pauseProducing(self) -> None:
         if self._reading and not self._lost:
@@ -122,10 +171,6 @@ class UvTransport:
 
     def stopProducing(self) -> None:
         self.loseConnection()
-
-    def bound_buffer(self, high_bytes: int) -> None:
-        """Ask the producer to pause when so much waits to be sent."""
-        self._uv.set_write_buffer_limits(high=high_bytes)
 
     def getPeer(self) -> Any:
         return _address(self._uv.get_extra_info("peername"))
@@ -155,6 +200,10 @@ class UvTransport:
         return None if session is None else session.getpeercert(True)  # type: ignore[no-any-return]
 
 
+def _dropped(data: bytes) -> None:
+    """Where writes go once nothing can be sent: uvloop would raise, or warn, for each."""
+
+
 def _address(name: Any) -> Any:
     if isinstance(name, tuple):
         return IPv6Address("TCP", name[0], name[1]) if ":" in name[0] else IPv4Address("TCP", name[0], name[1])
@@ -162,13 +211,13 @@ def _address(name: Any) -> Any:
 
 
 def loop_failure(loop: Any, context: dict[str, Any]) -> None:
-    """The loop's exception handler: what a Protocol raised ends its connection, and is logged with its traceback."""
-    adapter = context.get("protocol")
+    """The loop's exception handler: what a Protocol raised has ended its connection; here it is logged."""
     error = context.get("exception")
     if error is not None:
         failure = Failure(error, type(error), error.__traceback__)
         _log.failure("a connection failed: {what}", failure=failure, what=context.get("message", ""))
     else:
         _log.warn("{what}", what=context.get("message", "the event loop reports a failure"))
+    adapter = context.get("protocol")
     if isinstance(adapter, UvTransport):
         adapter.abortConnection()

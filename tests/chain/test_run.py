@@ -398,7 +398,10 @@ class ShadowTests(ChainCase):
         self.clock.advance(5)
         self.assertIsNone(self.successResultOf(outcome))
         self.assertEqual(self.trace, ["end"])
-        self.assertEqual(self.decisions, [("p0", "shadow"), ("p1", "shadow"), ("p2", "shadow")])
+        self.assertEqual(
+            self.decisions,
+            [("p0", "shadow"), ("p1", "error"), ("p1", "shadow"), ("p2", "error"), ("p2", "shadow")],
+        )
         self.logged(2)
 
 

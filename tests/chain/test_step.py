@@ -58,7 +58,7 @@ class StepTests(SynchronousTestCase):
         self.assertIsNone(step.failed(HTTPError(403)))
         self.assertIsNone(step.ended(Response()))
         self.assertIsNone(step.failed(ZeroDivisionError()))
-        self.assertEqual(self.decisions, [("acme", "shadow")] * 3)
+        self.assertEqual(self.decisions, [("acme", "shadow")] * 2 + [("acme", "error"), ("acme", "shadow")])
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_counting_fails(self) -> None:

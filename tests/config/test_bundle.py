@@ -102,11 +102,18 @@ class BundleTests(SynchronousTestCase):
     def test_once_covered_always_covered(self) -> None:
         """A file that one user calls ungoverned stays governed when another needs it to be."""
         self.write("a")
-        for governed in ((True, False), (False, True)):
+        for words in ((True, False), (False, True), (None, False), (False, None, True, None)):
             bundle = Bundle(str(self.root / "conf"), {}, False)
-            for word in governed:
-                bundle.read("a", governed=word)
+            for governed in words:
+                bundle.read("a", governed=governed)
             self.assertEqual(bundle.ungoverned, set())
+
+    def test_taking_it_out_changes_nothing(self) -> None:
+        """Whoever only wants the bytes of a key does not make it governed."""
+        self.write("a.key")
+        self.bundle.read("a.key", governed=False)
+        self.bundle.read("a.key")
+        self.assertEqual(self.bundle.ungoverned, {"a.key"})
 
     @given(st.dictionaries(st.text(min_size=1, max_size=8), st.binary(max_size=8), max_size=4),
            st.dictionaries(st.text(min_size=1, max_size=8), st.binary(max_size=8), max_size=4))  # fmt: skip

@@ -84,6 +84,11 @@ class RefusedTests(SynchronousTestCase):
         self.one("a: 'b", 1, 6, "not YAML")
         self.one("a: @b", 1, 4, "not YAML")
 
+    def test_long_lines(self) -> None:
+        """What is said about a line of millions of characters is said at once."""
+        for source in (": " * 1_000_000, "a: [" + ", /" * 1_000_000 + "{", " \t" * 1_000_000 + "@"):
+            self.assertEqual(len(faults_in(source)), 1)
+
     def test_one_document(self) -> None:
         """A second document is not silently left out."""
         self.one("a: b\n---\na: c", 2, 1, "second document")

@@ -32,6 +32,14 @@ def read(*entries: Any) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
     return endpoints_in(orjson.dumps(entries))
 
 
+NAMES = st.sampled_from(["Service", "Node", "Address", "Port", "Weights", "Meta", "ID", "Passing"])
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner),
+    max_leaves=30,
+)
+
+
 class QuestionTests(SynchronousTestCase):
     def test_first(self) -> None:
         """The first question is answered at once: no index."""
@@ -90,12 +98,16 @@ class EndpointTests(SynchronousTestCase):
     def test_skipped(self) -> None:
         """An instance that can't be used is left out with its reason; the others are there."""
         for bad, words in (
-            (entry(Port=0), "port"), (entry(Port=None), "port"), (entry(Port=70000), "port"), (entry(Port="80"), "port"),
-            (entry(Port=True), "port"), (entry(Address="", node={}), "no address"), (entry(node=7, Address=""), "no address"),
-            (entry(Address="10.0.0.1/evil"), "endpoint"), (entry(Address="a b"), "endpoint"), (entry(Address=7), "address"),
+            (entry(Port=0), "port"), (entry(Port=None), "port"), (entry(Port=70000), "port"),
+            (entry(Port="80"), "port"),
+            (entry(Port=True), "port"), (entry(Address="", node={}), "no address"),
+            (entry(node=7, Address=""), "no address"),
+            (entry(Address="10.0.0.1/evil"), "endpoint"), (entry(Address="a b"), "endpoint"),
+            (entry(Address=7), "address"),
             (entry(Address="user@10.0.0.1"), "endpoint"), (entry(Address="fe80::1%eth0"), "endpoint"),
             (entry(Meta={"scheme": "gopher"}), "scheme"), (entry(Weights={"Passing": 0}), "weight"),
-            (entry(Address="x\r\ny"), "endpoint"), (entry(Address="é.example"), "endpoint"), (entry(Address="::zz"), ""),
+            (entry(Address="x\r\ny"), "endpoint"), (entry(Address="é.example"), "endpoint"),
+            (entry(Address="::zz"), ""),
         ):  # fmt: skip
             endpoints, skipped = read(bad, ENTRY)
             self.assertEqual(endpoints, read(ENTRY)[0], bad)
@@ -119,9 +131,7 @@ class EndpointTests(SynchronousTestCase):
         ):  # fmt: skip
             self.assertRaises(BadAnswer, endpoints_in, body)
 
-    @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.text(), lambda inner: st.lists(inner)
-        | st.dictionaries(st.sampled_from(["Service", "Node", "Address", "Port", "Weights", "Meta", "ID", "Passing"]), inner),
-        max_leaves=30))  # fmt: skip
+    @given(ANY_JSON)
     def test_any_json(self, answer: Any) -> None:
         """Any JSON at all is either endpoints or BadAnswer."""
         try:

@@ -30,7 +30,8 @@ class GuardTests(SynchronousTestCase):
                 guard,
                 "169.254.169.254", "169.254.1.1", "fe80::1", "fd00:ec2::254", "100.100.100.200", "168.63.129.16",
                 "224.0.0.1", "239.255.255.250", "ff02::1", "255.255.255.255", "0.0.0.0", "0.1.2.3", "::",
-                "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::169.254.169.254",
+                "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::",
+                "::169.254.169.254",
                 "::ffff:0.0.0.0", "metadata.google.internal", "Metadata.Google.Internal.",
             )  # fmt: skip
 

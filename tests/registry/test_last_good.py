@@ -51,8 +51,10 @@ class LastGoodTests(SynchronousTestCase):
         with open(self.path, "rb") as file:
             good = file.read()
         for content in (
-            b"", b"[]", b"null", good[: len(good) // 2], good.replace(b"8080", b'"8080/x"'), good.replace(b"8080", b"0"),
-            good.replace(b"    10\n", b"    0\n"), good.replace(b"http\"", b"ftp\""), good.replace(b"services", b"serbices"),
+            b"", b"[]", b"null", good[: len(good) // 2], good.replace(b"8080", b'"8080/x"'),
+            good.replace(b"8080", b"0"),
+            good.replace(b"    10\n", b"    0\n"), good.replace(b"http\"", b"ftp\""),
+            good.replace(b"services", b"serbices"),
             good.replace(b"10.0.5.9", b"10.0.5.9/x"), b'{"format":"hmsgw-registry/1","source":"http://localhost:8500"}',
         ):  # fmt: skip
             self.assertNotEqual(content, good)

@@ -99,7 +99,7 @@ class AnswerTests(WatchTestCase):
         self.assertEqual((self.watch.endpoints, self.state()), ((A, B, C), "ok"))
 
     def test_refused_addresses(self) -> None:
-        """Endpoints that must not be used are left out, told once each, and counted; one that only names such is held."""
+        """Endpoints that must not be used are left out, told once each, and counted; only such: held."""
         evil = Endpoint("http", "169.254.169.254", 80)
         self.start()
         for _ in range(3):

@@ -48,8 +48,8 @@ def busy() -> Metrics:
     metrics.route("", "").finished("GET", 404, "no-route", 0.001, 0, 100)
     metrics.service("clinics").upstream_s(0.015)
     metrics.connections("public", "http/1.1").n = 3
-    metrics.limit_decision("rate-60ip", "allowed")
-    metrics.plugin_error("header-gpo")
+    metrics.count_decision("rate-60ip", "allowed")
+    metrics.count_decision("header-gpo", "error")
     metrics.config_serves(42, "sha256:ab", signed=False)
     return metrics
 

@@ -84,12 +84,23 @@ class KeepTests(SynchronousTestCase):
         """Decisions and errors of plugins that no route names any more are forgotten."""
         metrics = Metrics()
         for plugin in ("rate-60ip", "gone"):
-            metrics.limit_decision(plugin, "refused")
-            metrics.plugin_error(plugin)
+            metrics.count_decision(plugin, "refused")
+            metrics.count_decision(plugin, "error")
         metrics.keep_plugins(["rate-60ip"])
         counted = metrics.copy()
         self.assertEqual(counted.limit_decisions, {("rate-60ip", "refused"): 1})
         self.assertEqual(counted.plugin_errors, {"rate-60ip": 1})
+
+    def test_cells(self) -> None:
+        """A limit that keeps its cell counts in it, before and after a reload that keeps the plugin."""
+        metrics = Metrics()
+        cell = metrics.decision_cell("rate-60ip", "allowed")
+        cell[0] += 1
+        metrics.keep_plugins(["rate-60ip"])
+        cell[0] += 1
+        metrics.count_decision("rate-60ip", "allowed")
+        metrics.decision_cell("rate-60ip", "refused")
+        self.assertEqual(metrics.copy().limit_decisions, {("rate-60ip", "allowed"): 3})
 
     def test_listeners(self) -> None:
         """A listener that is gone is counted as long as one of its connections is open."""
@@ -112,13 +123,15 @@ class OtherTests(SynchronousTestCase):
         metrics = Metrics()
         metrics.reloaded("refused")
         metrics.count_retry("clinics")
-        metrics.limit_decision("rate-60ip", "allowed")
-        metrics.limit_decision("rate-60ip", "allowed")
+        metrics.count_decision("rate-60ip", "allowed")
+        metrics.count_decision("rate-60ip", "allowed")
+        metrics.count_decision("header-gpo", "error")
         metrics.config_serves(42, "sha256:ab", signed=True)
         counted = metrics.copy()
         self.assertEqual(counted.reloads["refused"], 1)
         self.assertEqual(counted.services["clinics"].retries, 1)
         self.assertEqual(counted.limit_decisions, {("rate-60ip", "allowed"): 2})
+        self.assertEqual(counted.plugin_errors, {"header-gpo": 1})
         self.assertEqual((counted.config, counted.signed), (("42", "sha256:ab"), True))
 
     def test_outcomes_are_a_closed_set(self) -> None:
@@ -137,6 +150,12 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual(counted.endpoints, {("clinics", "up"): 2})
         self.assertEqual(counted.registry_ages_s, {"clinics": 1.5})
         self.assertEqual((counted.lag_s, counted.lines_dropped), (0.25, 7))
+
+    def test_before_copy(self) -> None:
+        """What was put off is counted before a copy is made."""
+        metrics = Metrics(before_copy=lambda: stats.finished("GET", 200, "", 0, 0, 0))
+        stats = metrics.route("/a", "one")
+        self.assertEqual(metrics.copy().routes["/a", "one"].requests, {("GET", "200", ""): 1})
 
     def test_copies_stand_still(self) -> None:
         """A copy that another thread reads does not change any more."""

@@ -588,10 +588,13 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(walk.upstream.closed, "aborted")
 
     def test_too_many_connections(self) -> None:
-        """One connection over the bound is closed, the others live."""
+        """One connection over the bound hears 503 overload and is closed; the others live."""
         walk = Walk(limits=Limits(connections=1))
         second = walk.new_client()
-        self.assertEqual((second.closed, walk.client.closed), ("aborted", None))
+        self.assertIn(b'"reason":"overload"', second.take())
+        self.assertEqual((second.half_closed, walk.client.closed), (True, None))
+        second.lost()
+        self.assertIsNone(walk.new_client().closed)
 
     def test_draining(self) -> None:
         """On drain idle connections close; busy ones finish, and say that they close."""

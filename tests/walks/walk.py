@@ -19,7 +19,7 @@ from hmsgw.config.model import Deadlines as DeadlineSettings
 from hmsgw.config.model import Limits, Route, Service
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.connection import EdgeConnection
-from hmsgw.edge.door import Door
+from hmsgw.edge.door import Crowd, Door
 from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.exchange import Exchange
 from hmsgw.proxy.forwarding import TrustedProxies, canonical_host
@@ -150,7 +150,7 @@ class Walk:
         )
         self.door = Door(
             "public", "http", self.plane.limits, deadlines or DeadlineSettings(), self.deadlines, self.clock.seconds,
-            Exchange, canonical_host, Gauge(),
+            Exchange, canonical_host, Gauge(), Crowd(),
         )  # fmt: skip
         self.door.plane = self.plane
         self.client = self.new_client(client)

@@ -1,0 +1,82 @@
+"""Making a connection on Twisted's own endpoints.
+
+Knows: HostnameEndpoint, and pyOpenSSL settings that equal those of uvloop. Refuses to know: what a failure is called.
+Strategy: the Protocol sees its transport once the handshake is done, as on uvloop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography import x509
+from OpenSSL import crypto
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import (
+    AcceptableCiphers,
+    Certificate,
+    PrivateCertificate,
+    TLSVersion,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
+from twisted.python.failure import Failure
+
+from hmsgw.transport.stock_tls import AfterHandshake, StockTls, tls_factory
+from hmsgw.transport.tls import CIPHERS_1_2, ClientTls
+
+
+def stock_client_tls(tls: ClientTls, name: str) -> Any:
+    """What `connect_stock` wants. Blocking: it reads the host's trust store. Raises BadCertificate."""
+    tls.context()  # the same checks as on uvloop
+    trust: Any = platformTrust()
+    if tls.ca is not None:
+        trust = trustRootFromCertificates(
+            [Certificate(crypto.X509.from_cryptography(one)) for one in x509.load_pem_x509_certificates(tls.ca)]
+        )
+    how: dict[str, Any] = {
+        "acceptableCiphers": AcceptableCiphers.fromOpenSSLCipherString(CIPHERS_1_2),
+        "raiseMinimumTo": TLSVersion.TLSv1_2,
+    }
+    own = None
+    if tls.certificate is not None and tls.key is not None:
+        own = PrivateCertificate.loadPEM(tls.certificate + b"\n" + tls.key)
+        above = x509.load_pem_x509_certificates(tls.certificate)[1:]
+        how["extraCertChain"] = [crypto.X509.from_cryptography(one) for one in above]
+    return optionsForClientTLS(name, trust, own, acceptableProtocols=list(tls.alpn), extraCertificateOptions=how)
+
+
+def connect_stock(reactor: Any, new_protocol: Callable[[], Any], host: str, port: int, ready: Any) -> Deferred[Any]:
+    """A connected Protocol. ready: from `stock_client_tls`, or None for plain TCP."""
+    endpoint = HostnameEndpoint(reactor, host, port)
+    if ready is None:
+        plain: Deferred[Any] = endpoint.connect(Factory.forProtocol(new_protocol))
+        return plain.addCallback(_no_delay)
+    inner = new_protocol()
+    shaken: Deferred[Failure | None] = Deferred()
+    wrapped = Factory.forProtocol(lambda: AfterHandshake(inner, shaken.callback))
+    connected: Deferred[Any] = endpoint.connect(tls_factory(reactor, ready, True, wrapped))
+    connected.addCallback(_no_delay)
+    return connected.addCallback(_wait, inner, shaken)
+
+
+def _no_delay(protocol: Any) -> Any:
+    protocol.transport.setTcpNoDelay(True)
+    return protocol
+
+
+def _wait(outer: StockTls, inner: Any, shaken: Deferred[Failure | None]) -> Deferred[Any]:
+    """`inner`, once the handshake is done; giving up closes the connection."""
+    waiting: Deferred[Any] = Deferred(lambda _: outer.abortConnection())
+
+    def over(why: Failure | None) -> None:
+        if not waiting.called:
+            waiting.callback(inner if why is None else why)
+        elif why is None:
+            outer.abortConnection()
+
+    shaken.addCallback(over)
+    return waiting
