@@ -200,7 +200,6 @@ class Gateway(MultiService):
             bundle=candidate.bundle,
             count_decision=self.metrics.count_decision,
             decision_cell=self.metrics.decision_cell,
-            count_error=self.metrics.plugin_error,
             environ=self._environ,
             dev_secret=self._dev_secret,
             signed=False,

@@ -45,7 +45,6 @@ class Roster:
         self._poller: RegistryPoller | None = None
         self._section: tuple[Registry, str] | None = None
         self._wanted: tuple[Registry, str, set[str]] | None = None
-        self._remembered: dict[str, tuple[Endpoint, ...]] = {}
         self._running = False
 
     def follow(self, registry: Registry, root_dir: str, services: set[str]) -> None:

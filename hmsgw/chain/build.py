@@ -40,7 +40,6 @@ def _chain(uses: tuple[BuiltUse, ...], tools: Tools) -> Chain:
         run, on_response = getattr(use.plugin, "run", None), getattr(use.plugin, "on_response", None)
         rest: dict[str, Any] = {
             "deadline_s": of.deadline_s, "shadow": of.shadow, "count_decision": tools.count_decision,
-            "count_error": tools.count_error,
         }  # fmt: skip
         if run is not None:
             request_steps.append(RequestStep(run, of.name, of.where, **rest))

@@ -23,7 +23,7 @@ _log = Logger()
 class RequestStep:
     """`call(req)`. name: as in the route. deadline_s: how long the call may wait. shadow: only record."""
 
-    __slots__ = ("_count_decision", "_count_error", "call", "deadline_s", "name", "shadow", "where")
+    __slots__ = ("_count_decision", "call", "deadline_s", "name", "shadow", "where")
 
     def __init__(
         self,
@@ -34,7 +34,6 @@ class RequestStep:
         deadline_s: float,
         shadow: bool,
         count_decision: Callable[[str, str], None],
-        count_error: Callable[[str], None] = lambda plugin: None,
     ) -> None:
         self.call = call
         self.name = name
@@ -42,7 +41,6 @@ class RequestStep:
         self.deadline_s = deadline_s
         self.shadow = shadow
         self._count_decision = count_decision
-        self._count_error = count_error
 
     def ended(self, value: object) -> Verdict | None:
         """The call came back with `value`, which is not None where speed counts."""
@@ -73,7 +71,6 @@ class RequestStep:
                 error=error,
             )
             self._count("error")
-            self._count_error(self.name)
             verdict = broken(self.name)
         return self._decided(verdict)
 

@@ -30,8 +30,7 @@ class Tools:
 
     clock: for deadlines. seconds: monotonic seconds. wall: POSIX seconds. counters: `limits.memory.Counters`.
     key_set: URL -> `identity.keysets.KeySet`. count_decision: (plugin, decision) of
-    `gateway_limit_decisions_total`; decision_cell: its counter, to be added to in place. count_error: told of each failure of a
-    plugin. dev_secret: the development key under --dev, else None. signed: the configuration
+    `gateway_limit_decisions_total`; decision_cell: its counter, to be added to in place.  dev_secret: the development key under --dev, else None. signed: the configuration
     is a signed one. realm: of `WWW-Authenticate`. previous: the chains that run now; what did not change is kept.
     """
 
@@ -43,7 +42,6 @@ class Tools:
     bundle: BundleFiles
     count_decision: Callable[[str, str], None]
     decision_cell: Callable[[str, str], list[int]] = lambda plugin, decision: [0]
-    count_error: Callable[[str], None] = lambda plugin: None
     environ: Mapping[str, str] = field(default_factory=dict)
     dev_secret: str | None = None
     signed: bool = False

@@ -127,7 +127,7 @@ class ControlFactory(Factory):
         """The answer to one request line. uid: who asks; commands find it in the request."""
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             request = None
         if not isinstance(request, dict):
             return _refused("a request is one JSON object on one line")

@@ -30,7 +30,9 @@ class StartOptionsTests(SynchronousTestCase):
 
     def test_all_said(self) -> None:
         """Each word gets to its place, and paths are absolute, because twistd changes its folder."""
-        found = made(port="0", config="routes.yaml", admin_port="9180", workers="0", state_dir="s", dev=1, environment="e")
+        found = made(
+            port="0", config="routes.yaml", admin_port="9180", workers="0", state_dir="s", dev=1, environment="e"
+        )
         here = os.getcwd()
         self.assertEqual(
             found,

@@ -33,7 +33,12 @@ class ControlTests(SynchronousTestCase):
         self.waiting: Deferred[dict[str, Any]] = Deferred()
         self.factory = ControlFactory(
             self.clock,
-            {"echo": lambda request: request, "wait": lambda _: self.waiting, "no": self.refuse, "bug": lambda _: 1 // 0},
+            {
+                "echo": lambda request: request,
+                "wait": lambda _: self.waiting,
+                "no": self.refuse,
+                "bug": lambda _: 1 // 0,
+            },
             uid_of=lambda _: self.uid,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -39,7 +40,10 @@ class FolderTests(SynchronousTestCase):
     """`StateFolder`."""
 
     def setUp(self) -> None:
-        self.path = os.path.abspath(self.mktemp())
+        # mktemp's paths are too long for a socket.
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.path = f"{scratch.name}/s"
         self.folder = StateFolder(self.path)
         self.addCleanup(self.folder.release)
 

@@ -1,0 +1,38 @@
+"""What may run."""
+
+from __future__ import annotations
+
+import shlex
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.governance.policy import next_command, notice_of_dev, refusal_of_environment, refusal_of_unsigned
+
+
+class PolicyTests(SynchronousTestCase):
+    """The rules of this version."""
+
+    def test_unsigned(self) -> None:
+        """Nothing unsigned runs, but under --dev."""
+        self.assertIn("routes.yaml is not signed", refusal_of_unsigned("/etc/x/routes.yaml", dev=False) or "")
+        self.assertIsNone(refusal_of_unsigned("/etc/x/routes.yaml", dev=True))
+
+    def test_next_command(self) -> None:
+        """The command can be pasted into a shell as it is, whatever the file's name."""
+        command = next_command("/tmp/it's mine/routes.yaml", "/s t")
+        self.assertEqual(
+            shlex.split(command),
+            ["hms-gateway", "start", "--dev", "--config", "/tmp/it's mine/routes.yaml", "--state-dir", "/s t"],
+        )
+        self.assertEqual(next_command("r.yaml"), "hms-gateway start --dev --config r.yaml")
+
+    def test_environment(self) -> None:
+        """A configuration for another environment is refused; one that names none, or a host without a name, is not."""
+        self.assertIn("prod", refusal_of_environment("prod", "test") or "")
+        for named, of_host in ((None, "test"), ("prod", None), ("prod", "prod"), (None, None)):
+            self.assertIsNone(refusal_of_environment(named, of_host))
+
+    def test_notice(self) -> None:
+        """--dev says what it does, with a file and without."""
+        self.assertIn("routes.yaml runs unsigned", notice_of_dev("/x/routes.yaml"))
+        self.assertIn("configurations run unsigned", notice_of_dev(None))
