@@ -32,6 +32,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 def bodies(ground: Ground, rows: list[Row]) -> None:
+    streams.download(Edge(ground.origin.port, None), ONE_GIB, GIB)  # so that nobody pays for the origin's cold file
     with _sink(ground) as sink_port:
         for tls, words in TRANSPORTS:
             _each(ground, rows, f"1 MiB answers, {words}", partial(_many, ground, tls))

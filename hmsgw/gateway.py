@@ -17,7 +17,6 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from hmsgw import __version__
 from hmsgw.chain.run import Chain
 from hmsgw.chain.tools import Tools
 from hmsgw.config.endpoint import Endpoint
@@ -149,7 +148,9 @@ class Gateway(MultiService):
             there = self.clusters.get(route.service)
             tls = candidate.upstream_tls.get(route.service)
             same = there is not None and _same(there.settings, settings) and self._tls_of(route.service) == tls
-            wanted[route.service] = (there if same and there else None) or self._new_cluster(route.service, settings, tls)
+            wanted[route.service] = (there if same and there else None) or self._new_cluster(
+                route.service, settings, tls
+            )
         return wanted
 
     def _tls_of(self, service: str) -> Any:
@@ -269,7 +270,7 @@ class Gateway(MultiService):
     # --- starting and stopping
 
     def startService(self) -> None:
-        """The reactor is about to run, privileges are dropped: accept, ask, and be ready when the first answers came."""
+        """The reactor is about to run, privileges are dropped: accept and ask; ready when the first answers came."""
         super().startService()
         self.listeners.start()
         self.lag.start()
@@ -350,51 +351,6 @@ class Gateway(MultiService):
             states[name, "healthy"] = len(cluster.members) - failing
             states[name, "unhealthy"] = failing
         return states
-
-    def status(self) -> dict[str, Any]:
-        """For `hms-gateway status`."""
-        config = self.candidate.config
-        now = time.monotonic()
-        return {
-            "version": __version__,
-            "serial": config.serial,
-            "digest": self.candidate.digest,
-            "file": self.candidate.path or None,
-            "signed": False,
-            "dev": self.dev,
-            "ready": self.readiness().reason is None,
-            "draining": self.draining,
-            "uptime_s": round(time.time() - self.started_wall_s),
-            "workers": [{"worker": "0", "up": True}],
-            "listeners": [
-                {
-                    "name": one.listener.name,
-                    "address": one.address[0],
-                    "port": one.address[1],
-                    "tls": one.tls is not None,
-                    "connections": len(one.door.open),
-                }
-                for one in self.listeners.open
-            ],
-            "routes": [
-                {"name": entry.name, "path": entry.path, "service": entry.service or None} for entry in self._entries()
-            ],
-            "services": {
-                name: [
-                    {
-                        "endpoint": member.endpoint.url,
-                        "health": "failing" if member.passed_over_until > now else "ok",
-                        "requests": member.active,
-                    }
-                    for member in cluster.members
-                ]
-                for name, cluster in self.clusters.items()
-            },
-            "degraded": self.degraded(),
-        }
-
-    def _entries(self) -> Any:
-        return () if self.plane is None else self.plane.entries
 
 
 def _log_target(candidate: Candidate) -> str:

@@ -71,9 +71,7 @@ def read_candidate(
     return Candidate(path or "", config, bundle, prepared, bundle.digest(), listeners, server_tls, upstream_tls)
 
 
-def _server_tls(
-    listener: Listener, bundle: Bundle, self_signed: Callable[[], tuple[bytes, bytes]]
-) -> ServerTls | None:
+def _server_tls(listener: Listener, bundle: Bundle, self_signed: Callable[[], tuple[bytes, bytes]]) -> ServerTls | None:
     tls = listener.tls
     if tls is None:
         return None

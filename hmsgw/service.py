@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import twisted
 from OpenSSL import SSL
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, globalLogPublisher
 
+import twisted
 from hmsgw import __version__
 from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.model import Where
@@ -40,6 +40,7 @@ from hmsgw.gateway import Gateway
 from hmsgw.generation import Candidate, read_candidate
 from hmsgw.governance.audit import AuditLog
 from hmsgw.governance.policy import next_command, notice_of_dev, refusal_of_environment, refusal_of_unsigned
+from hmsgw.status import status_of
 from hmsgw.telemetry.access_log import LineWriter
 from hmsgw.telemetry.admin import AdminSite
 from hmsgw.telemetry.exposition import Build, Exposition
@@ -176,7 +177,7 @@ class GatewayService(MultiService):
         self.gateway.writer.start()
         super().startService()
         self._ports.append(self._open_admin(prepared))
-        commands = {"reload": self._reload, "status": lambda _: self.gateway.status(), "explain": self._explain}
+        commands = {"reload": self._reload, "status": lambda _: status_of(self.gateway), "explain": self._explain}
         self._ports.append(listen(reactor, prepared.state.control_socket, ControlFactory(reactor, commands)))
         reactor.callWhenRunning(self._running)
 
@@ -199,7 +200,9 @@ class GatewayService(MultiService):
         self._signals.release()
         for one in self.gateway.listeners.open:
             scheme = "http" if one.tls is None else "https"
-            _log.info("listening on {scheme}://{host}:{port}", scheme=scheme, host=_shown(one.address[0]), port=one.address[1])
+            _log.info(
+                "listening on {scheme}://{host}:{port}", scheme=scheme, host=_shown(one.address[0]), port=one.address[1]
+            )
         self._notifier.ready(self._summary())
         self._accepted("start", self.gateway.candidate)
 
@@ -310,7 +313,11 @@ class GatewayService(MultiService):
             raise Refusal("no configuration is served yet; try again in a moment")
         headers = [(str(name), str(value)) for name, value in request.get("headers") or ()]
         return explain(
-            plane, str(request.get("method", "GET")), str(request.get("url", "/")), headers, str(request.get("client") or "")
+            plane,
+            str(request.get("method", "GET")),
+            str(request.get("url", "/")),
+            headers,
+            str(request.get("client") or ""),
         )
 
     def _summary(self) -> str:
@@ -345,5 +352,3 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):
             _log.warn("at most {soft} files may be open; raise LimitNOFILE for more connections", soft=soft)
-
-

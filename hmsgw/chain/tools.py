@@ -30,8 +30,9 @@ class Tools:
 
     clock: for deadlines. seconds: monotonic seconds. wall: POSIX seconds. counters: `limits.memory.Counters`.
     key_set: URL -> `identity.keysets.KeySet`. count_decision: (plugin, decision) of
-    `gateway_limit_decisions_total`; decision_cell: its counter, to be added to in place.  dev_secret: the development key under --dev, else None. signed: the configuration
-    is a signed one. realm: of `WWW-Authenticate`. previous: the chains that run now; what did not change is kept.
+    `gateway_limit_decisions_total`; decision_cell: its counter, to be added to in place. dev_secret: the development
+    key under --dev, else None. signed: the configuration is a signed one. realm: of `WWW-Authenticate`. previous: the
+    chains that run now; what did not change is kept.
     """
 
     clock: IReactorTime

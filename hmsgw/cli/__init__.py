@@ -5,4 +5,4 @@ Knows: where `main` is. Refuses to know: commands.
 
 from __future__ import annotations
 
-from hmsgw.cli.main import main as main
+from hmsgw.cli.dispatch import main as main

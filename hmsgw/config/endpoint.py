@@ -50,6 +50,11 @@ class Endpoint(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """`scheme://authority`."""
+        return f"{self.scheme}://{self.authority}"
+
 
 def _is_odd_number(host: str) -> bool:
     """It looks like an IPv4 address to some reader, and is not written as one."""

@@ -8,7 +8,6 @@ is held, bounded, and reading pauses. Mirror of `upstream.connection`; the same 
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -18,38 +17,21 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER
+from hmsgw.edge.answer import AnswerWriter
 from hmsgw.edge.door import Door
 from hmsgw.edge.peer import Caller, Peer
+from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, HEAD, LINGERING
 from hmsgw.reasons import HEAD_TOO_LARGE, OVERLOAD, REQUEST_TIMEOUT, TARGET_TOO_LONG
-from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, chunk, last_chunk
-from hmsgw.wire.dates import http_date_line
+from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.headers import Field
-from hmsgw.wire.heads import RequestHead, ResponseHead, unreadable_request
-from hmsgw.wire.http1 import encode_response, parse_again, parse_request
+from hmsgw.wire.heads import unreadable_request
+from hmsgw.wire.http1 import parse_again, parse_request
 
 _END_OF_HEAD = b"\r\n\r\n"
-#: A body that nobody wants is read to its end when that is near; else the connection closes after the answer.
-_MAX_UNWANTED_BYTES = 64 * 1024
 _LINGER_S = 2.0
 #: A client's header lines are kept to compare the next ones with, if they are not longer.
 _REMEMBERED_BYTES = 4096
 _MAX_LINGER_BYTES = 1024 * 1024
-
-
-class State(Enum):
-    """What the client may send next, and what becomes of it."""
-
-    HEAD = "a request's head"
-    BODY = "the rest of a body"
-    ANSWERING = "nothing until the answer is out: held, bounded"
-    LINGERING = "anything: dropped until the client closes, so that a reset does not overtake the answer"
-    CLOSING = "nothing: what is written is on its way out"
-
-
-_HEAD, _BODY, _ANSWERING, _LINGERING, _CLOSING = State
-_EXCHANGE, _AHEAD = 1, 2
-"""Why reading is paused: the exchange takes no more of the body; the client is too far ahead."""
 
 
 @implementer(IPushProducer)
@@ -71,20 +53,14 @@ class _WriteSide:
         pass
 
 
-class EdgeConnection(TwistedProtocol):
+class EdgeConnection(AnswerWriter, TwistedProtocol):
     """See the module. door: what the connections of one listener share."""
 
-    __slots__ = (
-        "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_door", "_exchange", "_full",
-        "_head", "_head_timed", "_keep_alive_s", "_lingered", "_lost", "_out", "_pauses", "_reader", "_registered", "_running", "_state", "_tail",
-        "connected", "deadline", "peer", "transport", "wake_s",
-    )  # fmt: skip
-
-    transport: Any
+    __slots__ = ("_full", "_lingered", "_registered", "_running", "_tail", "connected", "peer")
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._state = _HEAD
+        self._state = HEAD
         self._buffer = b""
         self._exchange: Any = None
         self._head: Any = None
@@ -128,21 +104,21 @@ class EdgeConnection(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         state = self._state
-        if state is _HEAD:
+        if state is HEAD:
             tail = self._tail
             if tail and not self._buffer and data.endswith(tail) and self._take_again(data, tail):
                 return
             seen = len(self._buffer)
             self._buffer = self._buffer + data if seen else data
             self._read_heads(seen)
-        elif state is _BODY:
+        elif state is BODY:
             self._read_body(data)
             self.flush()
-        elif state is _ANSWERING:
+        elif state is ANSWERING:
             self._buffer += data
             if len(self._buffer) > self._door.limits.head:
-                self._pause(_AHEAD)
-        elif state is _LINGERING:
+                self._pause(AHEAD)
+        elif state is LINGERING:
             self._lingered += len(data)
             if self._lingered > _MAX_LINGER_BYTES:
                 self.abort()
@@ -158,12 +134,12 @@ class EdgeConnection(TwistedProtocol):
             exchange.edge_lost()
 
     def deadline_passed(self, now: float) -> None:
-        if self._state is _HEAD:
+        if self._state is HEAD:
             if self._buffer:
                 self._refuse(EdgeFault("The request's head did not arrive in time.", REQUEST_TIMEOUT))
             else:
                 self._close()
-        elif self._state is _BODY and self._exchange is not None and not self._full:
+        elif self._state is BODY and self._exchange is not None and not self._full:
             self._close_after = True
             self._exchange.body_timed_out()
             self.flush()
@@ -181,7 +157,7 @@ class EdgeConnection(TwistedProtocol):
             return
         self._running = True
         try:
-            while self._buffer and self._state is _HEAD and not self._lost:
+            while self._buffer and self._state is HEAD and not self._lost:
                 data = self._buffer
                 end = data.find(_END_OF_HEAD, seen - 3 if seen > 3 else 0)
                 seen = 0
@@ -203,7 +179,7 @@ class EdgeConnection(TwistedProtocol):
         head = self._head
         if head is None or not parse_again(head, data[: -len(tail)]):
             return False
-        self._state = _ANSWERING
+        self._state = ANSWERING
         self.deadline = NEVER
         door = self._door
         self._close_after = door.draining
@@ -225,18 +201,18 @@ class EdgeConnection(TwistedProtocol):
         if head.length == 0:
             if end < _REMEMBERED_BYTES and not head.has_length and not head.close:
                 self._tail = data[data.find(b" HTTP/1.", 0, end) : end + 4]
-            self._state = _ANSWERING
+            self._state = ANSWERING
             self._buffer = rest
             self.deadline = NEVER
             exchange.start()
         else:
             self._reader = ChunkedBody(door.limits.head) if head.length is None else CountedBody(head.length)
-            self._state = _BODY
+            self._state = BODY
             self._buffer = b""
             door.deadlines.arm(self, now + door.settings.body_progress)
             exchange.start()
             if rest and not self._lost:
-                if self._state is _BODY:
+                if self._state is BODY:
                     self._read_body(rest)
                 else:
                     self._buffer = rest
@@ -283,16 +259,16 @@ class EdgeConnection(TwistedProtocol):
         if exchange is not None:
             for piece in pieces:
                 exchange.request_data(piece)
-        if self._lost or self._state is not _BODY:
+        if self._lost or self._state is not BODY:
             return
         if not ended:
             if self._pauses == 0:
                 door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
             return
-        self._state = _ANSWERING
+        self._state = ANSWERING
         self._reader = None
         self._buffer = rest
-        self._resume(_EXCHANGE)
+        self._resume(EXCHANGE)
         self.deadline = NEVER
         if exchange is None:
             self._next()
@@ -304,7 +280,7 @@ class EdgeConnection(TwistedProtocol):
     def _pause(self, why: int) -> None:
         if not self._pauses and not self._lost:
             self.transport.pauseProducing()
-            if self._state is _BODY:
+            if self._state is BODY:
                 self.deadline = NEVER
         self._pauses |= why
 
@@ -313,123 +289,16 @@ class EdgeConnection(TwistedProtocol):
             self._pauses &= ~why
             if not self._pauses and not self._lost:
                 self.transport.resumeProducing()
-                if self._state is _BODY:
+                if self._state is BODY:
                     self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
 
     def pause_body(self) -> None:
         """The exchange takes no more of the body for now."""
-        if self._state is _BODY:
-            self._pause(_EXCHANGE)
+        if self._state is BODY:
+            self._pause(EXCHANGE)
 
     def resume_body(self) -> None:
-        self._resume(_EXCHANGE)
-
-    # --- answering
-
-    def send_informational(self, status: int, fields: list[Field]) -> None:
-        """A 1xx answer, at once."""
-        self._out.append(encode_response(status, fields, b""))
-
-    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
-        """The final answer, all of it, in one write. now: by the monotonic clock."""
-        if self._state is not _ANSWERING or head.length is None:
-            self.send_head(head)
-            self.send_data(body)
-            self.send_end([])
-            return
-        request = self._head
-        status = head.status
-        framing = b"" if head.framed or status == 204 else b"Content-Length: %d\r\n" % head.length
-        if self._close_after or request.protocol == "http/1.0" or self._door.draining:
-            framing += self._persistence(request)
-        if not head.dated:
-            framing += http_date_line(self._exchange.wall_s)
-        answer = encode_response(status, head.fields, framing)
-        if body and status != 204 and status != 304 and request.method != b"HEAD":
-            answer += body
-        self._exchange = None
-        if self._out:
-            self._out.append(answer)
-            self.flush()
-        elif not self._lost:
-            self.transport.write(answer)
-        if self._close_after or self._buffer or self._pauses:
-            self._next()
-            return
-        # what _next does when nothing is held
-        self._state = _HEAD
-        self._head_timed = False
-        self.deadline = deadline = now + self._keep_alive_s
-        if deadline < self.wake_s:
-            self._door.deadlines.look_earlier(self)
-
-    def _persistence(self, request: RequestHead) -> bytes:
-        if self._close_after or self._door.draining:
-            self._close_after = True
-            return b"Connection: close\r\n"
-        return b"Connection: keep-alive\r\n" if request.protocol == "http/1.0" else b""
-
-    def send_head(self, head: ResponseHead) -> None:
-        """The final answer's head; its body and end follow."""
-        request = self._head
-        status = head.status
-        framing = b""
-        self._chunk_answer = False
-        self._body_allowed = head.body and request.method != b"HEAD" and status != 204 and status != 304
-        if head.length is not None:
-            if not head.framed and status != 204:
-                framing = b"Content-Length: %d\r\n" % head.length
-        elif self._body_allowed:
-            if request.protocol == "http/1.1":
-                self._chunk_answer = True
-                framing = b"Transfer-Encoding: chunked\r\n"
-            else:
-                self._close_after = True
-        if self._state is _BODY and not self._can_read_on(request):
-            self._close_after = True
-        framing += self._persistence(request)
-        if not head.dated:
-            framing += http_date_line(self._exchange.wall_s)
-        self._out.append(encode_response(status, head.fields, framing))
-
-    def _can_read_on(self, request: RequestHead) -> bool:
-        """The rest of the request's body is near its end, and the client is going to send it."""
-        if request.expect_continue:
-            return False  # it may have given the body up: what comes next can't be told (RFC 9110 section 10.1.1)
-        return isinstance(self._reader, CountedBody) and self._reader.left <= _MAX_UNWANTED_BYTES
-
-    def send_data(self, data: bytes) -> None:
-        if self._body_allowed and data:
-            if self._chunk_answer:
-                if len(data) < 16384:
-                    self._out.append(chunk(data))
-                else:
-                    self._out += (b"%x\r\n" % len(data), data, b"\r\n")
-            else:
-                self._out.append(data)
-            if len(data) >= 65536:
-                self.flush()
-
-    def send_end(self, trailers: list[Field]) -> None:
-        """The answer is whole."""
-        if self._chunk_answer:
-            self._out.append(last_chunk(trailers))
-        self._exchange = None
-        self.flush()
-        if self._state is _BODY:
-            if self._close_after:
-                self._linger()
-                return
-            self._resume(_EXCHANGE)
-            return  # the rest of the body is read and dropped, then the next request
-        self._next()
-
-    def flush(self) -> None:
-        """Write what has gathered."""
-        out = self._out
-        if out and not self._lost:
-            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
-            out.clear()
+        self._resume(EXCHANGE)
 
     def cut(self) -> None:
         """The answer can't be finished: a closed connection says so."""
@@ -446,7 +315,7 @@ class EdgeConnection(TwistedProtocol):
     def drain(self) -> None:
         """Close now if idle, else after the answer."""
         self._close_after = True
-        if self._exchange is None and self._state is _HEAD and not self._buffer:
+        if self._exchange is None and self._state is HEAD and not self._buffer:
             self._close()
 
     def _next(self) -> None:
@@ -457,8 +326,8 @@ class EdgeConnection(TwistedProtocol):
             else:
                 self._close()
             return
-        self._state = _HEAD
-        self._resume(_AHEAD)
+        self._state = HEAD
+        self._resume(AHEAD)
         door = self._door
         self._head_timed = bool(self._buffer)
         wait_s = door.settings.head if self._head_timed else door.settings.keep_alive
@@ -469,7 +338,7 @@ class EdgeConnection(TwistedProtocol):
     def _refuse(self, fault: EdgeFault) -> None:
         """Answer what could not be read, and close: where the next request would begin is not known."""
         self._close_after = True
-        self._state = _BODY
+        self._state = BODY
         self._buffer = b""
         door = self._door
         exchange = door.exchange(self, door.plane, unreadable_request(), door.seconds())
@@ -484,7 +353,7 @@ class EdgeConnection(TwistedProtocol):
         """Answer sent, but the client may still be sending: closing now could reset what it has not read."""
         if self._lost:
             return
-        self._state = _LINGERING
+        self._state = LINGERING
         self._pauses = 0
         self._buffer = b""
         self._unregister()
@@ -495,7 +364,7 @@ class EdgeConnection(TwistedProtocol):
 
     def _close(self) -> None:
         if not self._lost:
-            self._state = _CLOSING
+            self._state = CLOSING
             self._unregister()
             self.transport.loseConnection()
             self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
@@ -517,7 +386,7 @@ class EdgeConnection(TwistedProtocol):
     def write_ready(self) -> None:
         self._full = False
         self.deadline = NEVER
-        if self._state is _BODY and not self._pauses:
+        if self._state is BODY and not self._pauses:
             self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
         if self._exchange is not None:
             self._exchange.edge_ready_for_more()

@@ -13,19 +13,27 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from hmsgw.deadlines import NEVER
+from hmsgw.proxy.answer import AnswerSide
 from hmsgw.proxy.body import NO_BODY, RequestBody
 from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import client_fields, forwarded_request, identify
 from hmsgw.proxy.ids import new_request_id
 from hmsgw.proxy.plane import Plane
-from hmsgw.proxy.record import METHODS, Record
-from hmsgw.proxy.refusals import allow, answer_of_verdict, refusal
+from hmsgw.proxy.record import METHODS
+from hmsgw.proxy.refusals import allow
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.router import NotMatched
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
 from hmsgw.reasons import (
-    BAD_REQUEST, BODY_TOO_LARGE, CLIENT_GONE, METHOD, NO_ENDPOINT, NO_ROUTE, PLUGIN_ERROR, REQUEST_TIMEOUT, UPSTREAM_TIMEOUT,
+    BAD_REQUEST,
+    BODY_TOO_LARGE,
+    CLIENT_GONE,
+    METHOD,
+    NO_ENDPOINT,
+    NO_ROUTE,
+    PLUGIN_ERROR,
+    REQUEST_TIMEOUT,
+    UPSTREAM_TIMEOUT,
     Reason,
 )  # fmt: skip
 from hmsgw.wire.faults import EdgeFault
@@ -39,41 +47,24 @@ _ANY_AGE, _FRESH_S, _NEW_ONLY = float("inf"), 1.0, -1.0
 _NO_PARAMS: dict[str, str] = {}
 
 
-class Exchange(Record):
+class Exchange(AnswerSide):
     """See the module. Made for each request head; `start` begins it. now: by the plane's monotonic clock."""
 
     method = "-"
-    user: str | None = None
     path = ""
     host = ""
     scheme = ""
     trace_id = ""
-    status = 0
-    reason = ""
     upstream = ""
     upstream_s: float | None = None
-    duration_s = 0.0
-    bytes_out = 0
-    done = False
-    req: Request | None = None
-    response: ResponseHead | None = None
     params = _NO_PARAMS
     query = ""
     authority = b""
     managed = b""
     respelled = False
     body: RequestBody = NO_BODY
-    deadline = NEVER
-    wake_s = NEVER
-    _conn: UpstreamStream | None = None
-    _attempt: Any = None
     _attempts_left = 0
     _tried: list[Any] | None = None
-    _retrying = False
-    _waiting: Deferred[Any] | None = None
-    _held_answer: list[bytes | list[Field]] | None = None
-    _head_sent = False
-    _edge_full = False
     _sent_at = 0.0
 
     def __init__(self, edge: EdgeStream, plane: Plane, head: RequestHead, now: float) -> None:
@@ -154,10 +145,6 @@ class Exchange(Record):
             self._answer(verdict)
         self.edge.flush()
 
-    def _decision_lost(self, failure: Any) -> None:
-        """Cancelled because the client went; the chain itself never fails."""
-        self._waiting = None
-
     def deadline_passed(self, now: float) -> None:
         """The service's `total` time is over."""
         self.stop_for(UPSTREAM_TIMEOUT, "The service did not finish its answer in time.")
@@ -237,14 +224,6 @@ class Exchange(Record):
         self.plane.count_retry(self.entry.service)
         return True
 
-    def _give_up_upstream(self) -> None:
-        if self._attempt is not None:
-            self._attempt.cancel()
-            self._attempt = None
-        if self._conn is not None:
-            connection, self._conn = self._conn, None
-            connection.abort()
-
     # --- the request's body
 
     def request_data(self, data: bytes) -> None:
@@ -312,13 +291,6 @@ class Exchange(Record):
         self.body.forget_sent()
         self._respond(head, None)
 
-    def upstream_data(self, data: bytes) -> None:
-        if self._held_answer is not None:
-            self._held_answer.append(data)
-        else:
-            self.bytes_out += len(data)
-            self.edge.send_data(data)
-
     def upstream_end(self, trailers: list[Field]) -> None:
         self._conn = None
         if self._held_answer is not None:
@@ -367,111 +339,3 @@ class Exchange(Record):
             self.status = CLIENT_GONE.status
         self.reason = CLIENT_GONE.word
         self._finish(self.plane.seconds())
-
-    def _drop_waiting(self) -> None:
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            waiting.cancel()
-        self._held_answer = None
-
-    def _respond(self, head: ResponseHead, body: bytes | None) -> None:
-        """Response steps, then the head. body: the whole of it, None when it follows in pieces."""
-        chain = self.entry.chain
-        if chain is not None and chain.has_response_steps and self.req is not None:
-            outcome = chain.respond(self.req, head)
-            if outcome is not None:
-                self._response_not_at_once(outcome, head, body)
-                return
-        self._send(head, body)
-
-    def _response_not_at_once(self, outcome: Any, head: ResponseHead, body: bytes | None) -> None:
-        if not isinstance(outcome, Deferred):
-            self._replace_answer(outcome)
-            return
-        self.response = head
-        self._waiting = outcome
-        self._held_answer = [] if body is None else [body, []]
-        if self._conn is not None:
-            self._conn.pause()
-        outcome.addCallbacks(self._response_decided, self._decision_lost)
-
-    def _response_decided(self, verdict: Any) -> None:
-        self._waiting = None
-        held, self._held_answer = self._held_answer, None
-        if self.done or held is None or self.response is None:
-            return
-        if verdict is not None:
-            self._replace_answer(verdict)
-        else:
-            self._send(self.response, None)
-            for piece in held:
-                if isinstance(piece, bytes):
-                    self.upstream_data(piece)
-                else:
-                    self._end(piece)
-            if self._conn is not None and not self._edge_full:
-                self._conn.resume()
-        self.edge.flush()
-
-    def _replace_answer(self, verdict: Any) -> None:
-        """A response step failed: its verdict goes out instead, with no further step."""
-        self._give_up_upstream()
-        head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
-        self._send(head, body)
-
-    def _send(self, head: ResponseHead, body: bytes | None) -> None:
-        if head.edited:
-            head.settle()
-        self.status = head.status
-        self._head_sent = True
-        if body is None:
-            self.edge.send_head(head)
-            return
-        now = self.plane.seconds()
-        self.bytes_out = len(body)
-        self._finish(now)
-        self.edge.send_whole(head, body, now)
-
-    def _end(self, trailers: list[Field]) -> None:
-        if not self.done:
-            self._finish(self.plane.seconds())
-            self.edge.send_end(trailers)
-
-    def _cut(self, reason: Reason) -> None:
-        """The head is out, the rest can't follow: only a broken connection tells the client so."""
-        self.reason = reason.word
-        self._finish(self.plane.seconds())
-        self.edge.cut()
-
-    def refuse(self, reason: Reason, detail: str, fields: list[Field] | None = None) -> None:
-        """Answer with a refusal of the gateway's own."""
-        self.reason = reason.word
-        head, body = refusal(self.head, reason.status, reason, detail, self.request_id, fields or [])
-        self._respond(head, body)
-
-    def _answer(self, verdict: Any) -> None:
-        """Answer as a plugin said."""
-        head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
-        self._respond(head, body)
-
-    # --- the end
-
-    def _finish(self, now: float) -> None:
-        """Exactly once, whatever ended the exchange: log, count, release."""
-        if self.done:
-            return
-        self.done = True
-        if self.wake_s < NEVER:
-            self.plane.deadlines.forget(self)
-        if self._retrying:
-            self.entry.cluster.retrying -= 1
-        self.duration_s = now - self._started
-        req = self.req
-        if req is not None:
-            self.user = None if req.user is None else str(req.user)
-            self.req = None  # it refers to this exchange: without the cycle both are freed at once
-        self.plane.finished(self)
-
-    @property
-    def bytes_in(self) -> int:
-        return self.body.received

@@ -7,6 +7,7 @@ Nothing of the request but its id stands in a body: an error page that echoes it
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
@@ -23,7 +24,7 @@ def problem(
     status: int, word: str, title: str, detail: str | None, request_id: str, fields: Iterable[Field] = ()
 ) -> tuple[ResponseHead, bytes]:
     """A refusal as (head, body). word: the reason. detail: one sentence, or None."""
-    members = {
+    members: dict[str, Any] = {
         "type": "about:blank",
         "title": title,
         "status": status,

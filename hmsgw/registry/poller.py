@@ -9,7 +9,7 @@ a reload.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
@@ -69,8 +69,7 @@ class RegistryPoller:
     def watch(self, names: Iterable[str]) -> None:
         """Follow exactly these services from now on."""
         wanted = set(names)
-        for name in self._watches.keys() - wanted:
-            self._watches.pop(name).stop()
+        _stop([self._watches.pop(name) for name in self._watches.keys() - wanted])
         new = sorted(wanted - self._watches.keys())
         for name in new:
             self._watches[name] = Watch(
@@ -88,8 +87,7 @@ class RegistryPoller:
     def stop(self) -> Deferred[None]:
         """Ask no more. Fires when the last good endpoints are written down."""
         self._stopped = True
-        for watch in self._watches.values():
-            watch.stop()
+        _stop(self._watches.values())
         self._source.stop()
         if self._remember_call is not None:
             self._remember_call.cancel()
@@ -159,6 +157,14 @@ class RegistryPoller:
             )
         )
         writing.addCallback(written)
+
+
+def _stop(watches: Collection[Watch]) -> None:
+    """All of them know of it before the first one gives its turn back, so that none of them takes it."""
+    for watch in watches:
+        watch.stopped = True
+    for watch in watches:
+        watch.stop()
 
 
 def _listed(names: list[str]) -> str:

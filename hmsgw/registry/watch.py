@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -76,7 +76,7 @@ class Watch:
         self._credit = float(_BURST)
         self._credit_at = clock.seconds()
         self._running: Deferred[None] | None = None
-        self._stopped = False
+        self.stopped = False
 
     def start(self, remembered: Endpoints | None) -> None:
         """Begin, with what is remembered of the service, if anything is."""
@@ -89,8 +89,8 @@ class Watch:
         running.addErrback(self._ended)
 
     def stop(self) -> None:
-        """End; nothing is called any more."""
-        self._stopped = True
+        """End, also after `stopped` was set; nothing is called any more."""
+        self.stopped = True
         if self._running is not None:
             self._running.cancel()
             self._running = None
@@ -105,12 +105,12 @@ class Watch:
 
     async def _run(self) -> None:
         cursor = 0
-        while not self._stopped:
+        while not self.stopped:
             await self._pace()
             try:
                 answer = await self._ask(cursor)
             except Exception as error:
-                if self._stopped:
+                if self.stopped:
                     return
                 self._failed(_in_words(error, self._source.name))
             else:
@@ -118,14 +118,16 @@ class Watch:
                 self._failures = 0
                 self._good_at = self._clock.seconds()
                 self._judge(answer)
-            if not self._stopped:
+            if not self.stopped:
                 self._answered(self._name)
-            if self._failures and not self._stopped:
+            if self._failures and not self.stopped:
                 await deferLater(self._clock, self._back_off_s())
 
     async def _ask(self, cursor: int) -> Answer:
         await self._slots.acquire()
         try:
+            if self.stopped:
+                raise CancelledError
             asked = self._source.ask(self._name, cursor)
             if self._source.deadline_s is not None:
                 asked.addTimeout(self._source.deadline_s, self._clock, self._too_late)
@@ -199,7 +201,7 @@ class Watch:
             self._changed(self._name, endpoints)
 
     def _ended(self, failure: object) -> None:
-        if not self._stopped:
+        if not self.stopped:
             _log.error("service {service}: its watch has ended: {fault}", service=self._name, fault=str(failure))
 
 

@@ -19,6 +19,8 @@ from hmsgw.telemetry.timestamps import rfc3339
 
 _MAX_SEARCHED = 64 * 1024
 _MAX_CHARS = 4096
+#: "Starting factory <... at 0x7f...>" tells Twisted's developers something, and an operator nothing.
+_TWISTEDS_OWN = ("twisted.", "log_legacy")
 
 
 @implementer(ILogObserver)
@@ -33,11 +35,14 @@ class LogLines:
         level = event.get("log_level", LogLevel.info)
         if level is not None and level < self._least:
             return
+        namespace = str(event.get("log_namespace") or "-")
+        if level is LogLevel.info and namespace.startswith(_TWISTEDS_OWN):
+            return
         line = {
             "ts": rfc3339(max(0.0, float(event.get("log_time", 0.0)))),
             "event": "log",
             "level": "info" if level is None else level.name,
-            "namespace": str(event.get("log_namespace") or "-"),
+            "namespace": namespace,
             "message": _clean(formatEvent(event)),
         }
         failure = event.get("log_failure")

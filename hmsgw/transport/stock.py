@@ -55,8 +55,9 @@ class StockServing(Factory):
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections go on."""
-        self._port.stopListening()
-        self._sock.close()
+        if self._sock.fileno() >= 0:
+            self._sock.close()
+            self._port.stopListening()
 
     def buildProtocol(self, addr: Any) -> Any:
         """For one connection, or None to refuse it."""

@@ -15,12 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from OpenSSL import SSL
 from twisted.internet.interfaces import IHandshakeListener, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hmsgw.transport.pem import read_pair
 from hmsgw.transport.tls import CIPHERS_1_2, ServerTls, certificate_for
+
+_log = Logger()
 
 #: Of those that OpenSSL has, the ones with AES (SP 800-52r2 section 3.3.1.1.2).
 _SUITES_1_3 = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
@@ -64,8 +67,16 @@ class AfterHandshake(Protocol):
     def handshakeCompleted(self) -> None:
         self._shown = True
         self.dataReceived = self._inner.dataReceived  # type: ignore[method-assign]
-        self._inner.makeConnection(self.transport)
-        self._over(None)
+        transport: Any = self.transport
+        try:
+            self._inner.makeConnection(transport)
+        except Exception:
+            why = Failure()
+            _log.failure("a connection failed in connectionMade", why)
+            transport.abortConnection()
+            self._over(why)
+        else:
+            self._over(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         # Without the cycle both are freed at once.

@@ -61,6 +61,13 @@ class UvTransport:
             self._protocol.makeConnection(self)
         except Exception:
             self._failed("connectionMade")
+        if not self._reading:
+            # uvloop begins to read only now, whatever it was told; one chunk may come before this.
+            asyncio.get_running_loop().call_soon(self._pause_again)
+
+    def _pause_again(self) -> None:
+        if not self._reading and not self._lost:
+            self._uv.pause_reading()
 
     def connection_lost(self, error: BaseException | None) -> None:
         if self._lost:

@@ -18,6 +18,7 @@ class Weighed(Protocol):
 
     @property
     def name(self) -> str: ...
+
     weight: int
     active: int
 

@@ -137,7 +137,7 @@ class Cluster:
         there = {member.endpoint: member for member in self.members}
         kept: list[Member] = []
         for endpoint in dict.fromkeys(endpoints):
-            kept.append(there.pop(endpoint, None) or Member(self, endpoint))
+            kept.append(there.pop(endpoint) if endpoint in there else Member(self, endpoint))
         self.members = kept
         for member in there.values():
             member.close_idle()

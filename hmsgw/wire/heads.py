@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from hmsgw.wire.headers import Field, Headers
 
-
 #: Belong to one hop (RFC 9110 section 7.6.1), or offer what this hop does not do (Upgrade, HTTP2-Settings).
 HOP_BY_HOP = frozenset({
     b"connection", b"proxy-connection", b"keep-alive", b"te", b"transfer-encoding", b"upgrade", b"trailer",

@@ -19,8 +19,9 @@ _BAD_BYTES = re.compile(rb"[\x00-\x20\x7f-\xff]")
 def normalise_path(path: bytes) -> bytes:
     """The one spelling of `path`: it starts with `/`, has no empty or dot segment and no needless escape.
 
-    path: visible ASCII only, as a codec lets it through (`checked_path` for any other). Raises EdgeFault bad-path for an encoded slash, a backslash or a control character in either form, an escape that
-    is none, and a path that climbs above the root.
+    path: visible ASCII only, as a codec lets it through (`checked_path` for any other). Raises EdgeFault bad-path for
+    an encoded slash, a backslash or a control character in either form, an escape that is none, and a path that climbs
+    above the root.
     """
     if b"%" in path:
         path = _ESCAPE.sub(_one_escape, path)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -211,9 +214,10 @@ class GatewayCase(SynchronousTestCase):
 
     def gateway_to_start(self, environ: Mapping[str, str] = {}) -> Gateway:
         """One that does not run yet."""
-        folder = self.mktemp()
-        os.makedirs(folder)
-        made = Gateway(os.path.abspath(folder), self.reactor, environ)
+        # Not mktemp: the path of a Unix socket has to be short.
+        folder = tempfile.mkdtemp(prefix="hmsgw-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        made = Gateway(folder, self.reactor, environ)
         self.addCleanup(self._end, made)
         return made
 
@@ -224,8 +228,12 @@ class GatewayCase(SynchronousTestCase):
             self.assertNotIn("Traceback", gateway.errors())
 
 
-def on_both_transports(case: type[GatewayCase], into: dict[str, Any]) -> None:
-    """Put a subclass of `case` for uvloop and one for Twisted's own reactor into a test module."""
+def on_both_transports(case: type[GatewayCase]) -> tuple[type[GatewayCase], ...]:
+    """Decorates a test case: the module gets a subclass for uvloop and one for Twisted's own reactor in its place."""
+    module = sys.modules[case.__module__]
+    made = []
     for reactor in ("uvloop", "stock"):
         name = f"{case.__name__}On{reactor.title()}"
-        into[name] = type(name, (case,), {"reactor": reactor, "__module__": case.__module__, "__doc__": case.__doc__})
+        made.append(type(name, (case,), {"reactor": reactor, "__module__": case.__module__, "__qualname__": name}))
+        setattr(module, name, made[-1])
+    return tuple(made)

@@ -76,6 +76,15 @@ class WatchTests(PollerTestCase):
                 self.source.answer(name, A)
         self.assertEqual({name for name, _ in self.told}, names)
 
+    def test_many_services_go(self) -> None:
+        """Services that go while they wait for their turn give it back: others are asked at once."""
+        self.poller.watch({f"s{number:03}" for number in range(250)})
+        self.poller.watch({"a"})
+        self.assertEqual(list(self.source.waiting), ["a"])
+        self.assertEqual(len(self.source.cancelled), MAX_ASKING)
+        self.source.answer("a", A)
+        self.assertEqual(self.told, [("a", (A,))])
+
     def test_no_registry(self) -> None:
         """Kind `none`: no endpoints, nothing to wait for, nothing that runs."""
         poller = self.make(source=NoSource())

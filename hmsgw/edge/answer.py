@@ -1,0 +1,159 @@
+"""The answering half of a client's connection: heads and bodies in HTTP/1.1's form.
+
+Knows: how an answer is framed for this client, and when the connection has to close behind it. Refuses to know: how
+requests are read (`edge.connection`, whose base this is). Strategy: what belongs together goes out in one write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hmsgw.edge.door import Door
+from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, HEAD, State
+from hmsgw.wire.bodies import BodyReader, CountedBody, chunk, last_chunk
+from hmsgw.wire.dates import http_date_line
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.http1 import encode_response
+
+#: A body that nobody wants is read to its end when that is near; else the connection closes after the answer.
+_MAX_UNWANTED_BYTES = 64 * 1024
+
+
+class AnswerWriter:
+    """See the module. The attributes are EdgeConnection's."""
+
+    __slots__ = (
+        "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_door", "_exchange", "_head", "_head_timed",
+        "_keep_alive_s", "_lost", "_out", "_pauses", "_reader", "_state", "deadline", "transport", "wake_s",
+    )  # fmt: skip
+
+    transport: Any
+    deadline: float
+    wake_s: float
+    _body_allowed: bool
+    _buffer: bytes
+    _chunk_answer: bool
+    _close_after: bool
+    _door: Door
+    _exchange: Any
+    _head: Any
+    _head_timed: bool
+    _keep_alive_s: float
+    _lost: bool
+    _out: list[bytes]
+    _pauses: int
+    _reader: BodyReader | None
+    _state: State
+
+    def send_informational(self, status: int, fields: list[Field]) -> None:
+        """A 1xx answer, at once."""
+        self._out.append(encode_response(status, fields, b""))
+
+    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+        """The final answer, all of it, in one write. now: by the monotonic clock."""
+        if self._state is not ANSWERING or head.length is None:
+            self.send_head(head)
+            self.send_data(body)
+            self.send_end([])
+            return
+        request = self._head
+        status = head.status
+        framing = b"" if head.framed or status == 204 else b"Content-Length: %d\r\n" % head.length
+        if self._close_after or request.protocol == "http/1.0" or self._door.draining:
+            framing += self._persistence(request)
+        if not head.dated:
+            framing += http_date_line(self._exchange.wall_s)
+        answer = encode_response(status, head.fields, framing)
+        if body and status != 204 and status != 304 and request.method != b"HEAD":
+            answer += body
+        self._exchange = None
+        if self._out:
+            self._out.append(answer)
+            self.flush()
+        elif not self._lost:
+            self.transport.write(answer)
+        if self._close_after or self._buffer or self._pauses:
+            self._next()
+            return
+        # what _next does when nothing is held
+        self._state = HEAD
+        self._head_timed = False
+        self.deadline = deadline = now + self._keep_alive_s
+        if deadline < self.wake_s:
+            self._door.deadlines.look_earlier(self)
+
+    def _persistence(self, request: RequestHead) -> bytes:
+        if self._close_after or self._door.draining:
+            self._close_after = True
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if request.protocol == "http/1.0" else b""
+
+    def send_head(self, head: ResponseHead) -> None:
+        """The final answer's head; its body and end follow."""
+        request = self._head
+        status = head.status
+        framing = b""
+        self._chunk_answer = False
+        self._body_allowed = head.body and request.method != b"HEAD" and status != 204 and status != 304
+        if head.length is not None:
+            if not head.framed and status != 204:
+                framing = b"Content-Length: %d\r\n" % head.length
+        elif self._body_allowed:
+            if request.protocol == "http/1.1":
+                self._chunk_answer = True
+                framing = b"Transfer-Encoding: chunked\r\n"
+            else:
+                self._close_after = True
+        if self._state is BODY and not self._can_read_on(request):
+            self._close_after = True
+        framing += self._persistence(request)
+        if not head.dated:
+            framing += http_date_line(self._exchange.wall_s)
+        self._out.append(encode_response(status, head.fields, framing))
+
+    def _can_read_on(self, request: RequestHead) -> bool:
+        """The rest of the request's body is near its end, and the client is going to send it."""
+        if request.expect_continue:
+            return False  # it may have given the body up: what comes next can't be told (RFC 9110 section 10.1.1)
+        return isinstance(self._reader, CountedBody) and self._reader.left <= _MAX_UNWANTED_BYTES
+
+    def send_data(self, data: bytes) -> None:
+        if self._body_allowed and data:
+            if self._chunk_answer:
+                if len(data) < 16384:
+                    self._out.append(chunk(data))
+                else:
+                    self._out += (b"%x\r\n" % len(data), data, b"\r\n")
+            else:
+                self._out.append(data)
+            if len(data) >= 65536:
+                self.flush()
+
+    def send_end(self, trailers: list[Field]) -> None:
+        """The answer is whole."""
+        if self._chunk_answer:
+            self._out.append(last_chunk(trailers))
+        self._exchange = None
+        self.flush()
+        if self._state is BODY:
+            if self._close_after:
+                self._linger()
+                return
+            self._resume(EXCHANGE)
+            return  # the rest of the body is read and dropped, then the next request
+        self._next()
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        out = self._out
+        if out and not self._lost:
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
+
+    if TYPE_CHECKING:
+
+        def _next(self) -> None: ...
+        def _linger(self) -> None: ...
+        def _resume(self, why: int) -> None: ...
+        def deadline_passed(self, now: float) -> None: ...

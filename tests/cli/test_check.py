@@ -1,0 +1,57 @@
+"""`hms-gateway check`."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.cli.demo import ROUTES
+from tests.cli.running import Ran, run
+
+
+class CheckTests(SynchronousTestCase):
+    """Every fault on one line."""
+
+    def check(self, content: str) -> Ran:
+        self.path = os.path.abspath(self.mktemp())
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write(content)
+        return run("check", self.path)
+
+    def test_sound(self) -> None:
+        """The tutorial's file is sound, and it is said that nobody checked signatures."""
+        ran = self.check(ROUTES)
+        self.assertEqual((ran.code, ran.err), (0, ""))
+        self.assertIn("sound; 2 routes, 2 services", ran.out)
+        self.assertIn("(signatures not checked: no trust root)", ran.out)
+
+    def test_faults(self) -> None:
+        """All of them at once, each with its place, and nothing on stdout."""
+        ran = self.check("routes:\n  - {path: /a, servise: x}\n  - {path: b, service: x}\n")
+        self.assertEqual((ran.code, ran.out), (1, ""))
+        places = [line.split(": ")[0] for line in ran.err.splitlines()]
+        self.assertEqual(places, [f"{self.path}:2:16", f"{self.path}:3:12"])
+
+    def test_plugins(self) -> None:
+        """Plugins are resolved: one that does not exist is a fault at its place."""
+        ran = self.check("routes:\n  - {path: /a, service: x, plugins: [rate-60ip, nope]}\n")
+        self.assertEqual(ran.code, 1)
+        self.assertTrue(ran.err.startswith(f"{self.path}:2:49: "), ran.err)
+
+    def test_certificates(self) -> None:
+        """A certificate that is none is a fault."""
+        folder = os.path.abspath(self.mktemp())
+        os.mkdir(folder)
+        for name in ("a.pem", "a.key"):
+            with open(f"{folder}/{name}", "w") as file:
+                file.write("nothing\n")
+        pair = f"{{certificate: {folder}/a.pem, key: {folder}/a.key}}"
+        ran = self.check(f"listeners: [{{tls: {{certificates: [{pair}]}}}}]\nroutes: []\n")
+        self.assertEqual((ran.code, ran.out), (1, ""))
+        self.assertIn(f"{self.path}:1:", ran.err)
+
+    def test_missing(self) -> None:
+        """A file that is not there is a fault like any other."""
+        fault = "/nonexistent/routes.yaml:1:1: this file can't be read: No such file or directory\n"
+        self.assertEqual(run("check", "/nonexistent/routes.yaml"), (1, "", fault))
