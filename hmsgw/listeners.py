@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hmsgw.config.model import Listener
@@ -26,23 +26,23 @@ class Serving(Protocol):
 
 @dataclass(slots=True)
 class Open:
-    """One listener that is open. serving: None until the reactor runs."""
+    """One listener that is open. serving: None until the reactor runs. address: (IP address, port) that it is really
+    bound to, known also when its socket is closed."""
 
     listener: Listener
     sock: socket.socket
     door: Door
     tls: Any
     serving: Serving | None = None
+    address: tuple[str, int] = field(init=False)
 
     @property
     def place(self) -> tuple[str, int]:
         return (self.listener.address, self.listener.port)
 
-    @property
-    def address(self) -> tuple[str, int]:
-        """(IP address, port) that it is really bound to."""
+    def __post_init__(self) -> None:
         name = self.sock.getsockname()
-        return (name[0], name[1])
+        self.address = (name[0], name[1])
 
 
 @dataclass(slots=True)

@@ -96,7 +96,9 @@ def explain(serving: Serving, method: str, url: str, headers: Iterable[tuple[str
         "answer": answer,
         "considered": considered,
         "route": {"name": found.name, "path": found.path, "where": _place(found.route.where)},
-        "plugins": [{"plugin": plugin, "where": where.removesuffix(":0:0"), "says": words} for plugin, where, words in said],
+        "plugins": [
+            {"plugin": plugin, "where": where.removesuffix(":0:0"), "says": words} for plugin, where, words in said
+        ],
         "upstream": upstream,
     }
 
@@ -136,7 +138,8 @@ def _considered(entries: Sequence[Any], asked: AskedRequest, found: Any) -> list
     considered = []
     for entry in entries:
         if _path_fits(entry.path, segments):
-            considered.append({"route": entry.name, "where": _place(entry.route.where), "says": _why(entry, asked, found)})
+            says = _why(entry, asked, found)
+            considered.append({"route": entry.name, "where": _place(entry.route.where), "says": says})
             if len(considered) == MAX_CONSIDERED:
                 break
     return considered

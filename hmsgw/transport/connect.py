@@ -115,7 +115,8 @@ def _told(failure: Failure, where: str, timeout_s: float, secured: bool) -> Any:
     error = failure.value
     if isinstance(error, (TimeoutError, ConnectTimeout, asyncio.TimeoutError, builtins.TimeoutError)):
         raise ConnectFailed("timeout", f"{where} did not answer within {timeout_s:g} s") from None
-    if isinstance(error, (socket.gaierror, DNSLookupError)):
+    # ValueError, UnicodeError among them: a name that no look-up takes, which a registry may well deliver.
+    if isinstance(error, (socket.gaierror, DNSLookupError, ValueError)) and not isinstance(error, ssl.SSLError):
         raise ConnectFailed("name", f"the name in {where} can't be looked up: {error}") from None
     if isinstance(error, (ssl.SSLError, SSL.Error, BadCertificate, VerificationError, CertificateError)):
         raise ConnectFailed("tls", f"TLS with {where} failed: {_tls_words(error)}") from None

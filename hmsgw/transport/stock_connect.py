@@ -52,31 +52,48 @@ def stock_client_tls(tls: ClientTls, name: str) -> Any:
 def connect_stock(reactor: Any, new_protocol: Callable[[], Any], host: str, port: int, ready: Any) -> Deferred[Any]:
     """A connected Protocol. ready: from `stock_client_tls`, or None for plain TCP."""
     endpoint = HostnameEndpoint(reactor, host, port)
-    if ready is None:
-        plain: Deferred[Any] = endpoint.connect(Factory.forProtocol(new_protocol))
-        return plain.addCallback(_no_delay)
     inner = new_protocol()
+    if ready is None:
+        return _attempt(inner, endpoint.connect(Factory.forProtocol(lambda: inner)))
     shaken: Deferred[Failure | None] = Deferred()
     wrapped = Factory.forProtocol(lambda: AfterHandshake(inner, shaken.callback))
-    connected: Deferred[Any] = endpoint.connect(tls_factory(reactor, ready, True, wrapped))
-    connected.addCallback(_no_delay)
-    return connected.addCallback(_wait, inner, shaken)
+    attempt: Deferred[Any] = endpoint.connect(tls_factory(reactor, ready, True, wrapped))
+    return _attempt(inner, attempt.addCallback(_handshake, shaken))
 
 
-def _no_delay(protocol: Any) -> Any:
-    protocol.transport.setTcpNoDelay(True)
-    return protocol
-
-
-def _wait(outer: StockTls, inner: Any, shaken: Deferred[Failure | None]) -> Deferred[Any]:
-    """`inner`, once the handshake is done; giving up closes the connection."""
+def _handshake(outer: StockTls, shaken: Deferred[Failure | None]) -> Deferred[Any]:
+    """`outer`, or why there was no handshake; giving up closes the connection."""
     waiting: Deferred[Any] = Deferred(lambda _: outer.abortConnection())
 
     def over(why: Failure | None) -> None:
         if not waiting.called:
-            waiting.callback(inner if why is None else why)
-        elif why is None:
-            outer.abortConnection()
+            waiting.callback(outer if why is None else why)
 
-    shaken.addCallback(over)
+    shaken.addBoth(over)
     return waiting
+
+
+def _attempt(inner: Any, attempt: Deferred[Any]) -> Deferred[Any]:
+    """`inner`, once `attempt` has its transport. A HostnameEndpoint that is cancelled says that there is no such name:
+    who gives up must hear that he did."""
+    given_up = False
+
+    def give_up(_: Deferred[Any]) -> None:
+        nonlocal given_up
+        given_up = True
+        attempt.cancel()
+
+    made: Deferred[Any] = Deferred(give_up)
+
+    def over(result: Any) -> None:
+        if given_up:
+            if not isinstance(result, Failure):
+                result.transport.abortConnection()
+        elif isinstance(result, Failure):
+            made.errback(result)
+        else:
+            result.transport.setTcpNoDelay(True)
+            made.callback(inner)
+
+    attempt.addBoth(over)
+    return made

@@ -13,6 +13,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -37,6 +38,11 @@ class StockTls(BufferingTLSTransport):
         """`TLSv1.3`."""
         session = self.getHandle()
         return None if session is None else session.get_protocol_version_name()
+
+    def abortConnection(self) -> None:
+        """Close now. Twisted's own fails on a connection that is lost already."""
+        if self.getHandle() is not None:
+            super().abortConnection()
 
     def getPeerCertificate(self) -> bytes | None:
         """The other side's certificate in DER, if it gave one."""
@@ -82,7 +88,8 @@ class AfterHandshake(Protocol):
         # Without the cycle both are freed at once.
         self.__dict__.pop("dataReceived", None)
         if self._shown:
-            self._inner.connectionLost(reason)
+            ended = Failure(ConnectionLost(str(reason.value))) if reason.check(SSL.Error) else reason
+            self._inner.connectionLost(ended)
         else:
             self._over(reason)
 

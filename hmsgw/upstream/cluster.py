@@ -133,14 +133,18 @@ class Cluster:
         return sum(member.active for member in self.members)
 
     def set_endpoints(self, endpoints: tuple[Endpoint, ...]) -> None:
-        """Replace the endpoints; those that stay keep their connections and counts."""
-        there = {member.endpoint: member for member in self.members}
+        """Replace the endpoints; those that stay keep their connections and counts, whatever their weight is now."""
+        there = {member.endpoint[:3]: member for member in self.members}
         kept: list[Member] = []
-        for endpoint in dict.fromkeys(endpoints):
-            kept.append(there.pop(endpoint) if endpoint in there else Member(self, endpoint))
+        for endpoint in {endpoint[:3]: endpoint for endpoint in endpoints}.values():
+            member = there.pop(endpoint[:3], None)
+            if member is None:
+                member = Member(self, endpoint)
+            member.endpoint, member.weight = endpoint, endpoint.weight
+            kept.append(member)
         self.members = kept
-        for member in there.values():
-            member.close_idle()
+        for gone in there.values():
+            gone.close_idle()
 
     def take(self, exchange: Waiting, key: str, max_wait_s: float, tried: list[Member] | None, now: float) -> Taken:
         """A waiting connection, leased to `exchange`; or an Attempt at a new one, which ends in a call of

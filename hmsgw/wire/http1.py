@@ -115,7 +115,7 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
                 host = field
             else:
                 _read_marked(request, field)
-        elif b"_" in lower:
+        elif 0x5F in lower:
             request.strip = True
     if request.chunked and request.has_length:
         raise EdgeFault("The request has both Content-Length and Transfer-Encoding.")
@@ -124,7 +124,7 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
         request.authority = _authorities[host[2]]
     elif version == b"HTTP/1.1":
         raise EdgeFault("An HTTP/1.1 request must have a Host field.")
-    if target[0] != 0x2F or b"#" in target:
+    if target[0] != 0x2F or 0x23 in target:
         target = _other_target(request, target)
     request.target = target
     request.fields = tuple(fields)
@@ -140,7 +140,7 @@ def parse_again(request: RequestHead, start: bytes) -> bool:
     if (
         method not in _KNOWN_METHODS
         or target[:1] != b"/"
-        or b"#" in target
+        or 0x23 in target
         or len(target) > _PLAIN_TARGET_BYTES
         or _VISIBLE.fullmatch(target) is None
     ):

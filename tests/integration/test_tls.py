@@ -40,10 +40,10 @@ class HandshakeTests(WireCase):
         context = trusting()
         context.check_hostname = False
         for name, pair in expected.items():
-            der, *_ = await self.shaken(serving, context, name)
-            self.assertEqual(der, pair.der, name)
-        der, *_ = await self.shaken(serving, context, "")
-        self.assertEqual(der, first.der)
+            shown, *_ = await self.shaken(serving, context, name)
+            self.assertEqual(shown, pair.der, name)
+        shown, *_ = await self.shaken(serving, context, "")
+        self.assertEqual(shown, first.der)
 
     async def test_alpn(self) -> None:
         """The server's first protocol that the client has too; none is agreed on where they share none."""
