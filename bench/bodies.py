@@ -77,7 +77,7 @@ def _watched(subject: Subject, measure: Callable[[Subject], tuple[float, float]]
     held, spent = cpu.resident_bytes(pid), subject.spent_us()
     cpu.forget_peak(pid)
     size, seconds = measure(subject)
-    figures = {GROWTH: (cpu.peak_bytes(pid) - held) / MIB}
+    figures = {GROWTH: max(0, cpu.peak_bytes(pid) - held) / MIB}  # the kernel's sums lag a few pages behind
     if seconds:
         figures = {SPEED: size / MIB / seconds, CPU_GIB: (subject.spent_us() - spent) / 1000 / (size / GIB), **figures}
     return figures

@@ -19,6 +19,7 @@ from pathlib import Path
 
 _READY_S = 20.0
 _STOP_S = 5.0
+_WORDS = 400
 
 
 class StartFailed(Exception):
@@ -63,7 +64,10 @@ class Running:
     def ended(self) -> str | None:
         """How it ended, None while it runs."""
         code = self._process.poll()
-        return None if code is None else f"{self.title} ended with exit code {code}: {self._last()}"
+        if code is None:
+            return None
+        how = f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+        return f"{self.title} {how}; the last it said: {self._last()}"
 
     def stop(self) -> None:
         """End it, politely first; then whatever of its group is left, without asking."""
@@ -80,7 +84,7 @@ class Running:
 
     def _last(self) -> str:
         lines = self.output.read_text(errors="replace").strip().splitlines()
-        return " / ".join(lines[-4:]) or "it said nothing"
+        return " / ".join(lines[-3:])[-_WORDS:] or "nothing"
 
 
 @contextlib.contextmanager

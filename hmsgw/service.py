@@ -8,6 +8,7 @@ Strategy: `prepare` does all that can be refused, before the process becomes a d
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import shlex
@@ -26,11 +27,13 @@ from twisted.logger import Logger, globalLogPublisher
 
 import twisted
 from hmsgw import __version__
+from hmsgw.admin_port import AdminPort
 from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.model import Where
 from hmsgw.control.explain import explain
 from hmsgw.control.notify import Notifier
 from hmsgw.control.options import DEFAULT_PORT, StartOptions, UsageFault
+from hmsgw.control.overrides import overrides
 from hmsgw.control.reload import NotTaken, Outcome, Reloader
 from hmsgw.control.signals import Signals
 from hmsgw.control.socket import ControlFactory, Refusal, listen
@@ -53,14 +56,14 @@ _log = Logger()
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that could have been refused and was not. admin_socket: bound."""
+    """All that could have been refused and was not. admin: bound."""
 
     options: StartOptions
     environ: Mapping[str, str]
     state: StateFolder
     candidate: Candidate
     gateway: Gateway
-    admin_socket: Any
+    admin: AdminPort
 
 
 def check_policy(path: str, candidate: Candidate, options: StartOptions) -> None:
@@ -113,14 +116,15 @@ def prepare(options: StartOptions, reactor: Any, environ: Mapping[str, str]) -> 
         environ=environ,
         writer=writer,
     )
-    admin = candidate.config.admin
-    admin_socket = open_socket(admin.address, admin.port if options.admin_port is None else options.admin_port)
+    admin = AdminPort(_open_admin_socket, options.admin_port)
+    plan = admin.plan(candidate.config.admin)
     try:
         gateway.apply(candidate)
     except BaseException:
-        admin_socket.close()
+        admin.abandon(plan)
         raise
-    return Prepared(options, environ, state, candidate, gateway, admin_socket)
+    admin.commit(plan)
+    return Prepared(options, environ, state, candidate, gateway, admin)
 
 
 class GatewayService(MultiService):
@@ -172,24 +176,23 @@ class GatewayService(MultiService):
     def startService(self) -> None:
         """Open the admin port and the control socket, and begin."""
         _raise_file_limit()
+        # A request leaves no cycle behind (tests/walks hold that), so looking for some can wait for real growth.
+        gc.set_threshold(10_000, 20, 20)
         globalLogPublisher.addObserver(self._observer)
         prepared, reactor = self._prepared, self._reactor
         self.gateway.writer.start()
         super().startService()
-        self._ports.append(self._open_admin(prepared))
-        commands = {"reload": self._reload, "status": lambda _: status_of(self.gateway), "explain": self._explain}
+        self._open_admin(prepared)
+        commands = {"reload": self._reload, "status": self._status, "explain": self._explain}
         self._ports.append(listen(reactor, prepared.state.control_socket, ControlFactory(reactor, commands)))
         reactor.callWhenRunning(self._running)
 
-    def _open_admin(self, prepared: Prepared) -> Any:
+    def _open_admin(self, prepared: Prepared) -> None:
         build = Build(__version__, twisted.__version__, SSL.SSLeay_version(0).decode())
         site = AdminSite(
             self._reactor, self.gateway.metrics, Exposition(build), self.gateway.readiness, self._in_thread
         )
-        sock = prepared.admin_socket
-        port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, site)
-        sock.close()
-        return port
+        prepared.admin.start(lambda sock: self._reactor.adoptStreamPort(sock.fileno(), sock.family, site))
 
     def _in_thread(self, call: Callable[[], Any]) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
@@ -218,6 +221,7 @@ class GatewayService(MultiService):
         self._notifier.stop()
         self._signals.restore()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
+        self._prepared.admin.stop()
         self._ports = []
         globalLogPublisher.removeObserver(self._observer)
         self._prepared.state.release()
@@ -261,8 +265,15 @@ class GatewayService(MultiService):
 
     def _apply(self, candidate: Candidate) -> tuple[str, list[str]]:
         self._notifier.reloading()
+        admin = self._prepared.admin
         try:
-            said = self.gateway.apply(candidate)
+            plan = admin.plan(candidate.config.admin)
+            try:
+                said = self.gateway.apply(candidate)
+            except BaseException:
+                admin.abandon(plan)
+                raise
+            said += admin.commit(plan)
         except Refused as refused:
             raise NotTaken([str(fault) for fault in refused.faults]) from None
         except BindError as error:
@@ -301,6 +312,17 @@ class GatewayService(MultiService):
 
     # --- commands of the control socket
 
+    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        prepared = self._prepared
+        return {
+            **status_of(self.gateway),
+            "signers": [],
+            "admin": prepared.admin.address,
+            "state_dir": prepared.state.path,
+            "pid": os.getpid(),
+            "overrides": overrides(prepared.options, prepared.environ),
+        }
+
     def _reload(self, request: dict[str, Any]) -> Deferred[dict[str, Any]]:
         path = request.get("file")
         who = f"uid {request.get('uid', os.getuid())}"
@@ -338,6 +360,13 @@ def _outcome_in_data(outcome: Outcome) -> dict[str, Any]:
 
 def _not_recorded(failure: Any) -> None:
     _log.error("what was decided can't be written down: {why}", why=failure.getErrorMessage())
+
+
+def _open_admin_socket(address: str, port: int) -> Any:
+    try:
+        return open_socket(address, port)
+    except BindError as error:
+        raise BindError(f"admin port: {str(error).replace('--port', '--admin-port')}") from None
 
 
 def _shown(host: str) -> str:

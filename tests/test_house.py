@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": BELOW | {"chain.api", "chain.options", "chain.tools", "limits", "identity"},
     "testing": BELOW | {"chain"},
     # The composition root, in parts.
+    "admin_port": BELOW,
     "listeners": BELOW | {"edge"},
     "roster": BELOW | {"registry"},
     "generation": BELOW | {"chain", "proxy", "transport", "upstream"},
@@ -53,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "upstream",
     },
     "status": BELOW | {"gateway"},
-    "service": BELOW | {"control", "gateway", "generation", "governance", "status", "telemetry", "transport"},
+    "service": BELOW | {"admin_port", "control", "gateway", "generation", "governance", "status", "telemetry", "transport"},
     "tap": BELOW | {"control", "governance", "service", "transport"},
     "cli": BELOW | {"control", "generation", "governance", "tap", "transport.selfsigned"},
     "__init__": {"chain.api"},

@@ -29,11 +29,6 @@ class AnswerSide(Record):
     edge: EdgeStream
     plane: Plane
     body: RequestBody = NO_BODY
-    status = 0
-    reason = ""
-    bytes_out = 0
-    duration_s = 0.0
-    user: str | None = None
     done = False
     req: Request | None = None
     response: ResponseHead | None = None
@@ -166,15 +161,13 @@ class AnswerSide(Record):
         if self._retrying:
             self.entry.cluster.retrying -= 1
         self.duration_s = now - self._started
+        if self.body is not NO_BODY:
+            self.bytes_in = self.body.received
         req = self.req
         if req is not None:
             self.user = None if req.user is None else str(req.user)
             self.req = None  # it refers to this exchange: without the cycle both are freed at once
         self.plane.finished(self)
-
-    @property
-    def bytes_in(self) -> int:
-        return self.body.received
 
     if TYPE_CHECKING:
 

@@ -50,13 +50,6 @@ _NO_PARAMS: dict[str, str] = {}
 class Exchange(AnswerSide):
     """See the module. Made for each request head; `start` begins it. now: by the plane's monotonic clock."""
 
-    method = "-"
-    path = ""
-    host = ""
-    scheme = ""
-    trace_id = ""
-    upstream = ""
-    upstream_s: float | None = None
     params = _NO_PARAMS
     query = ""
     authority = b""
@@ -71,12 +64,17 @@ class Exchange(AnswerSide):
         self.edge = edge
         self.plane = plane
         self.head = head
-        self.peer = edge.peer
-        self.caller = edge.peer.client
+        self.peer = peer = edge.peer
+        self.caller = peer.client
+        self.client = peer.host
+        self.tls = peer.tls
+        self.config = plane.config
         self.entry: Entry = plane.unrouted
         self.request_id = new_request_id()
         self.wall_s = plane.wall()
         self._started = now
+        if head.protocol != "http/1.1":
+            self.protocol = head.protocol
         if head.length != 0:
             self.body = RequestBody(self)
 
@@ -104,6 +102,8 @@ class Exchange(AnswerSide):
             self._refuse_unmatched(found, method)
             return
         self.entry = found
+        self.route = found.name
+        self.service = found.service
         if found.needs_params:
             self.params = found.params(text_path)
         req = self.req = Request(

@@ -182,6 +182,7 @@ def identify(exchange: Exchange) -> bytes:
             claims = trusted_claims(head, trusted)
             if claims.host is not None:
                 exchange.caller = Client(claims.host, 0, None)
+                exchange.client = claims.host
             exchange.request_id = claims.request_id or exchange.request_id
             scheme = claims.proto or scheme
             authority = claims.server_name.lower() if claims.server_name else authority

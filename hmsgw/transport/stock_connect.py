@@ -1,6 +1,6 @@
 """Making a connection on Twisted's own endpoints.
 
-Knows: HostnameEndpoint, and pyOpenSSL settings that equal those of uvloop. Refuses to know: what a failure is called.
+Knows: HostnameEndpoint and its habits. Refuses to know: what a failure is called.
 Strategy: the Protocol sees its transport once the handshake is done, as on uvloop.
 """
 
@@ -9,44 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cryptography import x509
-from OpenSSL import crypto
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import (
-    AcceptableCiphers,
-    Certificate,
-    PrivateCertificate,
-    TLSVersion,
-    optionsForClientTLS,
-    platformTrust,
-    trustRootFromCertificates,
-)
 from twisted.python.failure import Failure
 
 from hmsgw.transport.stock_tls import AfterHandshake, StockTls, tls_factory
-from hmsgw.transport.tls import CIPHERS_1_2, ClientTls
+from hmsgw.transport.tls import ClientTls
+from hmsgw.transport.verified import VerifiedConnections, client_context
 
 
-def stock_client_tls(tls: ClientTls, name: str) -> Any:
-    """What `connect_stock` wants. Blocking: it reads the host's trust store. Raises BadCertificate."""
-    tls.context()  # the same checks as on uvloop
-    trust: Any = platformTrust()
-    if tls.ca is not None:
-        trust = trustRootFromCertificates(
-            [Certificate(crypto.X509.from_cryptography(one)) for one in x509.load_pem_x509_certificates(tls.ca)]
-        )
-    how: dict[str, Any] = {
-        "acceptableCiphers": AcceptableCiphers.fromOpenSSLCipherString(CIPHERS_1_2),
-        "raiseMinimumTo": TLSVersion.TLSv1_2,
-    }
-    own = None
-    if tls.certificate is not None and tls.key is not None:
-        own = PrivateCertificate.loadPEM(tls.certificate + b"\n" + tls.key)
-        above = x509.load_pem_x509_certificates(tls.certificate)[1:]
-        how["extraCertChain"] = [crypto.X509.from_cryptography(one) for one in above]
-    return optionsForClientTLS(name, trust, own, acceptableProtocols=list(tls.alpn), extraCertificateOptions=how)
+def stock_client_tls(tls: ClientTls, name: str) -> VerifiedConnections:
+    """What `connect_stock` wants. Blocking: it reads the host's trust store. Raises BadCertificate, ValueError."""
+    return VerifiedConnections(client_context(tls), name)
 
 
 def connect_stock(reactor: Any, new_protocol: Callable[[], Any], host: str, port: int, ready: Any) -> Deferred[Any]:

@@ -58,6 +58,17 @@ def tls_factory(reactor: Any, creator: Any, is_client: bool, wrapped: Any) -> TL
     return factory
 
 
+def hardened(minimum: str) -> SSL.Context:
+    """A context that agrees to what `tls` has for uvloop, and no more."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_min_proto_version(SSL.TLS1_3_VERSION if minimum == "1.3" else SSL.TLS1_2_VERSION)
+    context.set_cipher_list(CIPHERS_1_2.encode())
+    context.set_tls13_ciphersuites(_SUITES_1_3)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    return context
+
+
 @implementer(IHandshakeListener)
 class AfterHandshake(Protocol):
     """Shows the transport to `inner` once the handshake is done; `inner` never hears of one that failed.
@@ -105,12 +116,7 @@ class ServerConnections:
         self._default.set_tlsext_servername_callback(self._choose)
 
     def _context(self, tls: ServerTls, chain_pem: bytes, key_pem: bytes) -> SSL.Context:
-        context = SSL.Context(SSL.TLS_METHOD)
-        context.set_min_proto_version(SSL.TLS1_3_VERSION if tls.minimum == "1.3" else SSL.TLS1_2_VERSION)
-        context.set_cipher_list(CIPHERS_1_2.encode())
-        context.set_tls13_ciphersuites(_SUITES_1_3)
-        context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context = hardened(tls.minimum)
         chain = x509.load_pem_x509_certificates(chain_pem)
         context.use_certificate(chain[0])
         for above in chain[1:]:

@@ -57,9 +57,9 @@ class Ended(Exception):
 
 
 class Origin:
-    """An HTTP/1.1 service on a free loopback port. on_head: called before the body is read, may write."""
+    """An HTTP/1.1 service on a loopback port, a free one unless named. on_head: called before the body is read, may write."""
 
-    def __init__(self, answer: Answer = json_answer, on_head: Answer | None = None) -> None:
+    def __init__(self, answer: Answer = json_answer, on_head: Answer | None = None, port: int = 0) -> None:
         self.answer = answer
         self.on_head = on_head
         self.got: list[Received] = []
@@ -68,7 +68,7 @@ class Origin:
         self.body_seen = 0
         self.keep_bodies = True
         self._open: set[socket.socket] = set()
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listening = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = int(self._listening.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()

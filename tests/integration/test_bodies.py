@@ -311,7 +311,7 @@ http {{
 
 HAPROXY = """\
 global
-  stats socket {folder}/stats.sock
+  maxconn 100
 defaults
   mode http
   timeout connect 5s

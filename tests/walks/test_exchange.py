@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -669,3 +671,18 @@ class ChainTests(SynchronousTestCase):
         _, fields, body = walk.upstream_head()
         self.assertEqual((bodies, body, fields[b"content-length"]), ([b"abcd"], b"abcd", [b"4"]))
         self.assertNotIn(b"expect", fields)
+
+
+class GarbageTests(SynchronousTestCase):
+    def test_a_request_leaves_no_cycle(self) -> None:
+        """A finished exchange is freed at once, without the help of the garbage collector."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        walk = Walk(Steps(lambda req: None, lambda req, resp: None))
+        for _ in range(3):
+            walk.get()
+            walk.upstream_sends(OK)
+        gone = [weakref.ref(exchange) for exchange in walk.finished]
+        walk.finished.clear()
+        self.assertEqual([ref() for ref in gone], [None] * 3)

@@ -1,0 +1,22 @@
+"""Which options and variables count instead of what the configuration says.
+
+Knows: their names. Refuses to know: how they take effect. A secret's value is never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hmsgw.control.options import StartOptions
+
+_SHOWN = ("REG_URL", "HMSGW_JWT_JWKS_URL", "HMSGW_JWT_PUBLIC_KEY")
+_SECRET = ("HMSGW_JWT_SECRET",)
+
+
+def overrides(options: StartOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    """`--option` or `$VARIABLE` -> its value in words, for `hms-gateway status`."""
+    said = {"--port": options.port, "--admin-port": options.admin_port, "--environment": options.environment}
+    found = {name: str(value) for name, value in said.items() if value is not None}
+    found |= {f"${name}": environ[name] for name in _SHOWN if environ.get(name)}
+    found |= {f"${name}": "(secret)" for name in _SECRET if environ.get(name)}
+    return found
