@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hmsgw.chain.build import build as build_chains
@@ -19,6 +19,7 @@ from hmsgw.chain.tools import Tools
 from hmsgw.config.bundle import Bundle
 from hmsgw.config.load import load
 from hmsgw.config.model import Config, Listener, Route
+from hmsgw.config.snapshot import Snapshot
 from hmsgw.deadlines import Deadlines
 from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import TrustedProxies
@@ -26,6 +27,9 @@ from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.router import Router
 from hmsgw.transport.tls import ClientTls, ServerTls
 from hmsgw.upstream.cluster import Cluster
+
+#: What a listener without certificates serves with, under names that no file has.
+_SELF_SIGNED, _SELF_SIGNED_KEY = "(self-signed certificate)", "(self-signed key)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +68,63 @@ def read_candidate(
         config, bundle = Config(), Bundle(os.getcwd(), {}, True)
     else:
         config, bundle = load(path, environ=environ, state_dir=state_dir)
-    prepared = prepare(config, bundle, previous, environ=environ, dev=dev, signed=False)
     listeners = config.listeners or (Listener(name="public", port=port),)
-    server_tls = {listener.name: _server_tls(listener, bundle, self_signed) for listener in listeners}
+    if any(listener.tls is not None and not listener.tls.certificates for listener in listeners):
+        _keep_self_signed(bundle, *self_signed())
+    return _checked(path or "", config, bundle, listeners, dev, environ, previous)
+
+
+def _keep_self_signed(bundle: Bundle, certificate: bytes, key: bytes) -> None:
+    """Into the bundle: whoever gets the bundle can serve without a state directory."""
+    bundle.files.update({_SELF_SIGNED: certificate, _SELF_SIGNED_KEY: key})
+    bundle.ungoverned.update((_SELF_SIGNED, _SELF_SIGNED_KEY))
+
+
+def _checked(
+    path: str,
+    config: Config,
+    bundle: Bundle,
+    listeners: tuple[Listener, ...],
+    dev: bool,
+    environ: Mapping[str, str],
+    previous: Prepared | None,
+) -> Candidate:
+    prepared = prepare(config, bundle, previous, environ=environ, dev=dev, signed=False)
+    server_tls = {listener.name: _server_tls(listener, bundle) for listener in listeners}
     upstream_tls = {name: _client_tls(config, name, bundle) for name in config.services}
-    return Candidate(path or "", config, bundle, prepared, bundle.digest(), listeners, server_tls, upstream_tls)
+    return Candidate(path, config, bundle, prepared, bundle.digest(), listeners, server_tls, upstream_tls)
 
 
-def _server_tls(listener: Listener, bundle: Bundle, self_signed: Callable[[], tuple[bytes, bytes]]) -> ServerTls | None:
+def snapshot_of(candidate: Candidate, *, dev: bool) -> Snapshot:
+    """The candidate as one value without a handle, for another process or for later (`config.snapshot.encode`)."""
+    bundle = candidate.bundle
+    options = {"path": candidate.path, "root_dir": bundle.root_dir, "ungoverned": sorted(bundle.ungoverned)}
+    return Snapshot(
+        config=replace(candidate.config, listeners=candidate.listeners),
+        bundle_files=bundle.files,
+        root_file=os.path.basename(candidate.path),
+        digest=candidate.digest,
+        dev=dev,
+        options=options,
+    )
+
+
+def candidate_of(snapshot: Snapshot, environ: Mapping[str, str], previous: Prepared | None = None) -> Candidate:
+    """The way back: from the same bytes, without a disk. Raises config.faults.Refused."""
+    options = snapshot.options
+    bundle = Bundle(options["root_dir"], snapshot.bundle_files, True)
+    bundle.ungoverned.update(options["ungoverned"])
+    config = snapshot.config
+    return _checked(options["path"], config, bundle, config.listeners, snapshot.dev, environ, previous)
+
+
+def _server_tls(listener: Listener, bundle: Bundle) -> ServerTls | None:
     tls = listener.tls
     if tls is None:
         return None
     pairs = [(bundle.read(pair.certificate), bundle.read(pair.key)) for pair in tls.certificates]
-    return ServerTls(tuple(pairs) or (self_signed(),), tls.minimum, (b"http/1.1",), where=listener.where)
+    own = pairs or [(bundle.read(_SELF_SIGNED), bundle.read(_SELF_SIGNED_KEY))]
+    return ServerTls(tuple(own), tls.minimum, (b"http/1.1",), where=listener.where)
 
 
 def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:

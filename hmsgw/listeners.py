@@ -104,6 +104,7 @@ class Listeners:
     def commit(self, plan: Plan) -> list[str]:
         """Carry a plan out. Returns what changed, in words."""
         said: list[str] = []
+        self._leaving = [one for one in self._leaving if one.door.open]
         wanted = {(listener.address, listener.port): (listener, tls) for listener, tls in plan.wanted}
         for place in [place for place in self._open if place not in wanted]:
             gone = self._open.pop(place)

@@ -54,7 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "upstream",
     },
     "status": BELOW | {"gateway"},
-    "service": BELOW | {"admin_port", "control", "gateway", "generation", "governance", "status", "telemetry", "transport"},
+    "service": BELOW
+    | {"admin_port", "control", "gateway", "generation", "governance", "status", "telemetry", "transport"},
     "tap": BELOW | {"control", "governance", "service", "transport"},
     "cli": BELOW | {"control", "generation", "governance", "tap", "transport.selfsigned"},
     "__init__": {"chain.api"},

@@ -193,7 +193,10 @@ class ForwardingTests(SynchronousTestCase):
     def test_trusted_proxy_is_believed(self) -> None:
         """From a trusted network the client is the last address that is not trusted."""
         walk = Walk(trusted=("192.0.2.0/24", "10.0.0.0/8"))
-        walk.get(b"/a", b"X-Forwarded-For: 6.6.6.6, 203.0.113.9, 10.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Request-Id: theirs\r\n")
+        walk.get(
+            b"/a",
+            b"X-Forwarded-For: 6.6.6.6, 203.0.113.9, 10.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Request-Id: theirs\r\n",
+        )
         _, fields, _ = walk.upstream_head()
         self.assertEqual(fields[b"x-forwarded-for"], [b"6.6.6.6, 203.0.113.9, 10.1.1.1, 192.0.2.7"])
         self.assertEqual(fields[b"x-forwarded-proto"], [b"https"])
@@ -296,7 +299,9 @@ class RefusalTests(SynchronousTestCase):
         """A request with two meanings is refused and the connection closed, with nothing forwarded."""
         for field in (b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: chunked, identity"):
             walk = Walk()
-            walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\n" + field + b"\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\nHost: h\r\n\r\n")
+            walk.client_sends(
+                b"POST /a HTTP/1.1\r\nHost: h\r\n" + field + b"\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\nHost: h\r\n\r\n"
+            )
             self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 400"))
             self.assertEqual((len(walk.upstreams), len(walk.records)), (0, 1))
 
@@ -334,7 +339,11 @@ class RefusalTests(SynchronousTestCase):
 class UpstreamTroubleTests(SynchronousTestCase):
     def test_garbage(self) -> None:
         """An upstream that answers garbage is a 502 upstream-protocol."""
-        for raw in (b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 101 S\r\n\r\n"):
+        for raw in (
+            b"hello\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            b"HTTP/1.1 101 S\r\n\r\n",
+        ):
             walk = Walk()
             walk.get()
             walk.upstream_sends(raw)

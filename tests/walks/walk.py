@@ -105,13 +105,15 @@ class Gauge:
 
 
 class Walk:
-    """One client, one gateway, any number of upstream connections. chain: of the one route `/*` unless routes given."""
+    """One client, one gateway, any number of upstream connections. chain: of the one route `/*`, or of each of
+    `routes`; chains: one for each."""
 
     def __init__(
         self,
         chain: Any = None,
         *,
         routes: list[Route] | None = None,
+        chains: list[Any] | None = None,
         service: Service | None = None,
         limits: Limits | None = None,
         deadlines: DeadlineSettings | None = None,
@@ -131,9 +133,10 @@ class Walk:
         self.stats = Stats()
         self.cluster = Cluster("svc", service or Service(), self._connect, self.deadlines, self.clock.seconds)
         self.cluster.set_endpoints(tuple(Endpoint("http", f"10.0.0.{n + 1}", 80) for n in range(endpoints)))
+        wanted = routes or [Route(path="/*", service="svc", name="/*")]
         made = [
-            Entry(route, chain, self.cluster if route.service else None, self.stats, None)
-            for route in (routes or [Route(path="/*", service="svc", name="/*")])
+            Entry(route, one, self.cluster if route.service else None, self.stats, None)
+            for route, one in zip(wanted, chains or [chain] * len(wanted), strict=True)
         ]
         self.plane = Plane(
             router=Router(made),
@@ -191,7 +194,12 @@ class Walk:
         self.finished.append(exchange)
         self.records.append((exchange.method, exchange.path, exchange.status, exchange.reason))
         exchange.entry.stats.finished(
-            exchange.method, exchange.status, exchange.reason, exchange.duration_s, exchange.bytes_in, exchange.bytes_out
+            exchange.method,
+            exchange.status,
+            exchange.reason,
+            exchange.duration_s,
+            exchange.bytes_in,
+            exchange.bytes_out,
         )
 
     @property

@@ -43,7 +43,9 @@ class EndlessTests(SynchronousTestCase):
 
 
 class ChunkedTests(SynchronousTestCase):
-    @given(st.lists(st.binary(min_size=1, max_size=30), max_size=5), st.binary(max_size=20), st.lists(st.integers(0, 300)))
+    @given(
+        st.lists(st.binary(min_size=1, max_size=30), max_size=5), st.binary(max_size=20), st.lists(st.integers(0, 300))
+    )
     @settings(deadline=None)
     def test_any_split(self, chunks: list[bytes], more: bytes, cuts: list[int]) -> None:
         """Body, trailers and rest come out the same however the bytes are cut."""

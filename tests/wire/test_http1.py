@@ -148,7 +148,8 @@ class RequestTests(SynchronousTestCase):
         st.sampled_from([b"GET", b"POST", b"DELETE", b"OPTIONS"]),
         st.text("abc/%2.-_~!$&'()*+,;=:@?", max_size=20),
         st.lists(
-            st.tuples(st.text("abcXYZ-019_", min_size=1, max_size=8), st.text("aZ09 \t,;=\"\xe9", max_size=12)), max_size=6
+            st.tuples(st.text("abcXYZ-019_", min_size=1, max_size=8), st.text('aZ09 \t,;="\xe9', max_size=12)),
+            max_size=6,
         ),
     )
     @settings(max_examples=300, deadline=None)
@@ -214,7 +215,9 @@ class ResponseTests(SynchronousTestCase):
         """Without a length the end of the connection is the end of the body."""
         self.assertTrue(parse_response(b"HTTP/1.1 200 OK", b"GET").close)
         self.assertTrue(parse_response(b"HTTP/1.0 200 OK\r\nContent-Length: 1", b"GET").close)
-        self.assertFalse(parse_response(b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive", b"GET").close)
+        self.assertFalse(
+            parse_response(b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive", b"GET").close
+        )
 
     def test_hop_by_hop_fields_go(self) -> None:
         """Fields of the hop, and those that Connection names, are not handed on."""

@@ -1,0 +1,125 @@
+"""What a proxy must change in a request head before it goes on."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.proxy.forwarding import (
+    MANAGED,
+    TrustedProxies,
+    canonical_host,
+    client_fields,
+    host_of,
+    managed_lines,
+    trusted_claims,
+)
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import RequestHead
+
+
+def _head(*fields: tuple[str, str], connection: tuple[bytes, ...] = ()) -> RequestHead:
+    head = RequestHead()
+    head.method, head.target, head.strip = b"GET", b"/", True
+    made: list[Field] = [(name.lower().encode(), name.encode(), value.encode()) for name, value in fields]
+    head.fields, head.connection = tuple(made), frozenset(connection)
+    return head
+
+
+class FieldTests(SynchronousTestCase):
+    """`client_fields`."""
+
+    def test_forged(self) -> None:
+        """Nothing that only the gateway may say comes from a client, in either spelling."""
+        forged = [(name.decode(), "forged") for name in sorted(MANAGED)]
+        forged += [(name.replace("-", "_"), value) for name, value in forged if "-" in name]
+        fields = client_fields(_head(*forged, ("Accept", "*/*")))
+        self.assertEqual([b"accept"], [field[0] for field in fields])
+
+    def test_hop_by_hop(self) -> None:
+        """Fields of the hop and those that Connection nominates stay here."""
+        head = _head(
+            ("Connection", "x-mine"), ("X-Mine", "1"), ("Upgrade", "h2c"), ("TE", "trailers"), ("Keep-Alive", "5"),
+            ("Proxy-Authorization", "x"), ("Accept", "a"), connection=(b"x-mine",),
+        )  # fmt: skip
+        self.assertEqual([b"accept"], [field[0] for field in client_fields(head)])
+
+    def test_never_nominated(self) -> None:
+        """`Connection: authorization` does not take the credentials from a request that was let in by them."""
+        head = _head(("Authorization", "Bearer x"), ("Cookie", "a=b"), connection=(b"authorization", b"cookie"))
+        self.assertEqual([b"authorization", b"cookie"], [field[0] for field in client_fields(head)])
+
+    def test_once(self) -> None:
+        """What was found out is kept with the head."""
+        head = _head(("Accept", "a"))
+        self.assertIs(client_fields(head), client_fields(head))
+
+
+class ClaimTests(SynchronousTestCase):
+    """`trusted_claims`: whom to believe about the client."""
+
+    trusted = TrustedProxies(("10.0.0.0/8", "fd00::/8"))
+
+    def host(self, *fields: tuple[str, str]) -> str | None:
+        return trusted_claims(_head(*fields), self.trusted).host
+
+    def test_right_to_left(self) -> None:
+        """The client is the last address that is not a trusted proxy's: what stands left of it may be forged."""
+        self.assertEqual("192.0.2.1", self.host(("X-Forwarded-For", "1.1.1.1, 192.0.2.1, 10.0.0.9")))
+        self.assertEqual("192.0.2.1", self.host(("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "192.0.2.1,10.1.1.1")))
+
+    def test_all_trusted(self) -> None:
+        """A chain of trusted proxies only: the first of them asked."""
+        self.assertEqual("10.0.0.1", self.host(("X-Forwarded-For", "10.0.0.1, 10.0.0.2")))
+
+    def test_garbage_ends_the_walk(self) -> None:
+        """What is no address is believed by nobody, nor is what stands left of it."""
+        self.assertEqual("10.0.0.2", self.host(("X-Forwarded-For", "192.0.2.1, unknown, 10.0.0.2")))
+        self.assertIsNone(self.host(("X-Forwarded-For", "nonsense")))
+
+    def test_forms(self) -> None:
+        """Ports, brackets and mapped addresses are spellings of one address."""
+        for spelled, expected in (
+            ("192.0.2.1:443", "192.0.2.1"), ("[2001:db8::1]:443", "2001:db8::1"), ("2001:DB8::1", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+        ):  # fmt: skip
+            self.assertEqual(expected, self.host(("X-Forwarded-For", spelled)), spelled)
+
+    def test_forwarded(self) -> None:
+        """RFC 7239 is read where X-Forwarded-For is not there."""
+        claims = trusted_claims(_head(("Forwarded", 'for="[2001:db8::7]";proto=https;host=a.test')), self.trusted)
+        self.assertEqual(("2001:db8::7", "https", b"a.test"), (claims.host, claims.proto, claims.server_name))
+
+    @given(st.lists(st.binary(max_size=30), max_size=4), st.sampled_from(["X-Forwarded-For", "Forwarded"]))
+    def test_any_bytes(self, values: list[bytes], name: str) -> None:
+        """Whatever stands there, a host that is believed is an address in its one spelling."""
+        head = _head()
+        head.fields = tuple((name.lower().encode(), name.encode(), value) for value in values)
+        host = trusted_claims(head, self.trusted).host
+        if host is not None:
+            self.assertEqual(host, canonical_host(host))
+
+    def test_trust(self) -> None:
+        """Networks of either family; what is no address is trusted by nobody."""
+        for host, expected in (("10.9.9.9", True), ("11.0.0.1", False), ("fd00::1", True), ("x", False)):
+            self.assertEqual(expected, host in self.trusted, host)
+        self.assertNotIn("10.0.0.1", TrustedProxies(()))
+
+
+class LineTests(SynchronousTestCase):
+    """`managed_lines`, `host_of`."""
+
+    def test_lines(self) -> None:
+        """Each field once, IPv6 and ports quoted as RFC 7239 section 4 wants."""
+        lines = managed_lines("2001:db8::1", "https", b"a.test:8443", b"192.0.2.1", b"1.1")
+        self.assertEqual(
+            b"X-Forwarded-For: 192.0.2.1, 2001:db8::1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.test:8443\r\n"
+            b'Forwarded: for="[2001:db8::1]";host="a.test:8443";proto=https\r\nVia: 1.1 hmsgw\r\n',
+            lines,
+        )
+
+    def test_host_of(self) -> None:
+        """Without port, brackets and final dot."""
+        for authority, expected in ((b"a.test:80", "a.test"), (b"[::1]:80", "::1"), (b"a.test.", "a.test"), (b"", "")):
+            self.assertEqual(expected, host_of(authority))

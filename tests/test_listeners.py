@@ -1,0 +1,176 @@
+"""Which sockets are open, and what is behind each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.config.model import Deadlines as DeadlineSettings
+from hmsgw.config.model import Limits, Listener
+from hmsgw.deadlines import Deadlines
+from hmsgw.edge.door import Crowd, Door
+from hmsgw.listeners import Listeners
+from tests.walks.walk import Gauge
+
+
+class Socket:
+    """As much of a socket as listeners touch."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self._name = (address, port or 45678)
+        self.closed = False
+        self.duplicates: list[Socket] = []
+
+    def getsockname(self) -> tuple[str, int]:
+        return self._name
+
+    def close(self) -> None:
+        self.closed = True
+
+    def dup(self) -> Socket:
+        self.duplicates.append(Socket(*self._name))
+        return self.duplicates[-1]
+
+
+class Busy(Exception):
+    """The address is in use."""
+
+
+class Served:
+    """What `serve` gave. asked: what it was told."""
+
+    def __init__(self, sock: Socket, tls: Any, door: Door) -> None:
+        self.sock, self.tls, self.door = sock, tls, door
+        self.asked: list[Any] = []
+
+    def stop_accepting(self) -> None:
+        self.asked.append("stop")
+        self.sock.close()
+
+    def set_tls(self, tls: Any) -> None:
+        self.asked.append(tls)
+
+
+class ListenersTests(SynchronousTestCase):
+    """`Listeners`: plan, commit, abandon."""
+
+    def setUp(self) -> None:
+        self.opened: list[Socket] = []
+        self.served: list[Served] = []
+        self.busy: set[int] = set()
+        self.listeners = Listeners(self.open_socket, self.serve, self.new_door)  # type: ignore[arg-type]
+
+    def open_socket(self, address: str, port: int) -> Socket:
+        if port in self.busy:
+            raise Busy(port)
+        self.opened.append(Socket(address, port))
+        return self.opened[-1]
+
+    def serve(self, sock: Socket, new_protocol: Any, tls: Any, door: Door) -> Served:
+        self.served.append(Served(sock, tls, door))
+        return self.served[-1]
+
+    def new_door(self, listener: Listener) -> Door:
+        clock = Clock()
+        return Door(
+            listener.name, "http", Limits(), DeadlineSettings(), Deadlines(clock, clock.seconds), clock.seconds,
+            lambda *_: None, str, Gauge(), Crowd(),
+        )  # fmt: skip
+
+    def want(self, *ports: int, tls: Any = None, name: str = "public") -> list[str]:
+        wanted = [(Listener(name=name, address="::1", port=port), tls) for port in ports]
+        return self.listeners.commit(self.listeners.plan(wanted))
+
+    def test_nothing_accepted_before_start(self) -> None:
+        """Sockets are bound while there are privileges; accepting begins with `start`."""
+        self.want(80, 81)
+        self.assertEqual((2, 0), (len(self.opened), len(self.served)))
+        self.listeners.start()
+        self.assertEqual(self.opened, [one.sock for one in self.served])
+
+    def test_stays(self) -> None:
+        """What stays keeps socket, door and connections; its new certificates reach the next connections."""
+        self.want(80, tls="old")
+        self.listeners.start()
+        door = self.listeners.open[0].door
+        self.assertEqual([], self.want(80, tls="new", name="renamed"))
+        self.assertEqual((1, ["new"], "renamed"), (len(self.opened), self.served[0].asked, door.name))
+        self.assertIs(door, self.listeners.open[0].door)
+
+    def test_comes_and_goes(self) -> None:
+        """A new one is accepted from at once, one that goes stops accepting and drains."""
+        self.want(80)
+        self.listeners.start()
+        door = self.listeners.open[0].door
+        said = self.want(81)
+        self.assertEqual(["listener public closed", "listener public opened on ::1 port 81"], said)
+        self.assertEqual((["stop"], True), (self.served[0].asked, door.draining))
+        self.assertEqual(81, self.served[1].sock.getsockname()[1])
+
+    def test_busy(self) -> None:
+        """A port that is busy refuses the whole plan: what it had opened is closed, what was open goes on."""
+        self.want(80)
+        self.listeners.start()
+        self.busy.add(82)
+        self.assertRaises(Busy, self.want, 81, 82)
+        self.assertEqual([False, True], [sock.closed for sock in self.opened])
+        self.assertEqual(([80], []), ([one.listener.port for one in self.listeners.open], self.served[0].asked))
+
+    def test_abandon(self) -> None:
+        """A plan that is given up leaves no socket behind, and touches none that was open."""
+        self.want(80)
+        self.listeners.abandon(self.listeners.plan([(Listener(address="::1", port=81), None)]))
+        self.assertEqual([False, True], [sock.closed for sock in self.opened])
+
+    def test_kind(self) -> None:
+        """Plain becomes TLS on the same socket, which is never closed in between; old connections drain."""
+        self.want(80)
+        self.listeners.start()
+        old = self.listeners.open[0].door
+        said = self.want(80, tls="certificates")
+        self.assertEqual(["listener public now speaks TLS"], said)
+        now = self.listeners.open[0]
+        self.assertEqual((1, True, False), (len(self.opened), old.draining, now.sock.closed))  # type: ignore[attr-defined]
+        self.assertEqual(("certificates", now.door), (self.served[1].tls, self.served[1].door))
+        self.assertIsNot(old, now.door)
+
+    def test_stop_accepting(self) -> None:
+        """At the end every listener stops accepting and every connection is told."""
+        self.want(80, 81)
+        self.listeners.start()
+        self.listeners.stop_accepting()
+        self.assertEqual([["stop"], ["stop"]], [one.asked for one in self.served])
+        self.assertTrue(all(door.draining for door in self.listeners.doors))
+
+    def test_doors_of_those_that_left(self) -> None:
+        """Connections of a listener that has gone are still counted, and cut off at the end."""
+        self.want(80)
+        self.listeners.start()
+        door = self.listeners.open[0].door
+
+        class Lingering:
+            aborted = False
+
+            def drain(self) -> None:
+                """Busy: it stays."""
+
+            def abort(self) -> None:
+                self.aborted = True
+                door.left(self)
+
+        lingering = Lingering()
+        door.entered(lingering)
+        self.want(81)
+        self.assertEqual(1, self.listeners.connections())
+        self.listeners.abort()
+        self.assertEqual((True, 0), (lingering.aborted, self.listeners.connections()))
+
+    def test_many_reloads(self) -> None:
+        """Listeners that have gone and are empty are not kept: a thousand reloads leave nothing behind."""
+        self.listeners.start()
+        for port in range(80, 90):
+            self.want(port)
+        self.want(90)
+        self.assertLessEqual(len(self.listeners.doors), 2)
