@@ -27,6 +27,11 @@ def spent_us(pid: int) -> float:
     return _TICK_US * sum(ticks_of(_text(f"/proc/{one}/stat")) for one in tree(pid))
 
 
+def busy_us(core: int) -> float:
+    """CPU microseconds that the core was not idle since it was started, whoever used it."""
+    return _TICK_US * busy_ticks(_text("/proc/stat"), core)
+
+
 def resident_bytes(pid: int) -> int:
     return sum(status_bytes(_text(f"/proc/{one}/status"), "VmRSS") for one in tree(pid))
 
@@ -45,6 +50,16 @@ def forget_peak(pid: int) -> None:
 def ticks_of(stat: str) -> int:
     """utime + stime + cutime + cstime of a /proc/PID/stat line; 0 for an empty one (the process is gone)."""
     return sum(int(word) for word in _after_name(stat)[11:15])
+
+
+def busy_ticks(stat: str, core: int) -> int:
+    """All of a core's time in /proc/stat but idle and iowait; guest time is in user time already."""
+    for line in stat.splitlines():
+        name, *words = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, *interrupts = (int(word) for word in words[:8])
+            return user + nice + system + sum(interrupts)
+    return 0
 
 
 def parent_of(stat: str) -> int:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 CPU = "CPU µs a request"
 RATE = "requests/s"
 P99 = "p99 ms"
+OTHERS = "others on the core %"
+"""What other processes used of the measured core meanwhile. More than a few per cent: no figure is to be trusted."""
 
 JOB_WORDS = {"bare": "bare proxy", "whole": "whole job"}
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import load
+from bench import cpu, load
 from bench.load import LoadFailed
-from bench.results import CPU, P99, RATE, Row
+from bench.results import CPU, OTHERS, P99, RATE, Row
 from bench.subject import Ground, Subject
 
 TRANSPORTS = ((False, "HTTP/1.1"), (True, "HTTP/1.1 over TLS"))
@@ -23,13 +23,13 @@ def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool,
 
     ends_early: the load may run out of requests before its time, so that requests a second would mean nothing.
     """
-    before = subject.spent_us()
+    busy_before, before = cpu.busy_us(ground.measured_core), subject.spent_us()
     try:
         ran = load.run(subject.url(tls), script, connections=ground.connections, seconds=ground.seconds)
     except LoadFailed as error:
         row.fault = subject.running.ended() or str(error)
         return
-    spent = subject.spent_us() - before
+    spent, busy = subject.spent_us() - before, cpu.busy_us(ground.measured_core) - busy_before
     ground.origin.require()
     if ran.failed or not ran.requests:
         row.fault = (
@@ -37,7 +37,8 @@ def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool,
             or f"{ran.refused} refused and {ran.socket_errors} broken of {ran.requests} requests"
         )
     if ran.requests:
-        figures = {CPU: spent / ran.requests, RATE: ran.per_s, P99: ran.p99_us / 1000}
+        others = 100 * max(0.0, busy - spent) / ran.duration_us
+        figures = {CPU: spent / ran.requests, RATE: ran.per_s, P99: ran.p99_us / 1000, OTHERS: others}
         row.add({name: value for name, value in figures.items() if name != RATE or not ends_early})
 
 

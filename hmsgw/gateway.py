@@ -40,6 +40,7 @@ from hmsgw.telemetry.request_line import request_line
 from hmsgw.transport.connect import Connector
 from hmsgw.transport.listen import open_socket, serve
 from hmsgw.transport.tls import ClientTls
+from hmsgw.transport.verified import HttpsPolicy
 from hmsgw.upstream.cluster import Cluster
 from hmsgw.upstream.connection import UpstreamConnection
 
@@ -47,6 +48,7 @@ _log = Logger()
 
 #: How long the first answers of registry and key sets are waited for before /ready (the contract, section 9).
 FIRST_ANSWERS_S = 5.0
+_CUT_OFF_S = 1.0
 _BATCH = 48
 _COUNT_EVERY_S = 0.05
 
@@ -83,7 +85,7 @@ class Gateway(MultiService):
         self.deadlines = Deadlines(reactor, time.monotonic)
         self.lag = Lag(reactor)
         self.counters = Counters()
-        self.key_sets = KeySets(reactor, fetcher(reactor))
+        self.key_sets = KeySets(reactor, fetcher(reactor, HttpsPolicy(ClientTls())))
         self.connector = Connector(reactor)
         self.roster = Roster(reactor, state_dir, environ, self._set_endpoints, self._own_addresses)
         self.listeners = Listeners(open_socket, self._serve, self._new_door)
@@ -307,6 +309,16 @@ class Gateway(MultiService):
     def _close(self, _: object) -> Deferred[None]:
         self._emptied = None
         self.listeners.abort()
+        if not self.listeners.connections():
+            return self._end(None)
+        # What was cut off is counted and logged when its connection is told of its end.
+        cut: Deferred[None] = Deferred()
+        self._emptied = cut
+        cut.addTimeout(_CUT_OFF_S, self.reactor)
+        return cut.addBoth(self._end)
+
+    def _end(self, _: object) -> Deferred[None]:
+        self._emptied = None
         for cluster in self.clusters.values():
             cluster.close()
         self.key_sets.stop()

@@ -219,7 +219,6 @@ class GatewayService(MultiService):
 
     def _close(self, result: Any) -> Any:
         self._notifier.stop()
-        self._signals.restore()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
         self._prepared.admin.stop()
         self._ports = []
@@ -264,6 +263,8 @@ class GatewayService(MultiService):
         return candidate
 
     def _apply(self, candidate: Candidate) -> tuple[str, list[str]]:
+        if self._stopping:
+            raise NotTaken(["the gateway is stopping; what it would load now it could not serve"])
         self._notifier.reloading()
         admin = self._prepared.admin
         try:

@@ -48,6 +48,11 @@ class ProcTests(SynchronousTestCase):
         """A process that ended while it was read counts nothing."""
         self.assertEqual((cpu.ticks_of(""), cpu.parent_of(""), cpu.status_bytes("", "VmRSS")), (0, 0, 0))
 
+    def test_busy(self) -> None:
+        """A core is busy with everything but idling and waiting for disks; guest time is not counted twice."""
+        stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\ncpu1 10 20 30 4000 5000 6 7 8 9 9\nintr 1 2\n"
+        self.assertEqual((cpu.busy_ticks(stat, 1), cpu.busy_ticks(stat, 2)), (81, 0))
+
     def test_status(self) -> None:
         """Memory is told in bytes."""
         self.assertEqual(cpu.status_bytes("Name:\tx\nVmHWM:\t   20 kB\nVmRSS:\t   12 kB\n", "VmRSS"), 12 * 1024)

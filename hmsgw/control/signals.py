@@ -3,7 +3,8 @@
 Knows: SIGTERM and SIGINT (stop; a second one: at once), SIGHUP (load again), SIGUSR1 (open the log again), and that
 Twisted's own SIGTERM ends with exit code 143 where the contract says 0. Refuses to know: how any of it is done.
 Strategy: SIGHUP and SIGUSR1 are held from the start, when they would kill the process, and delivered when the reactor
-runs; the two that stop replace Twisted's own then. A handler does nothing but wake the reactor.
+runs; the two that stop replace Twisted's own then. A handler does nothing but wake the reactor. Nothing is put back:
+until the process is gone, a late signal must not change how it ends.
 """
 
 from __future__ import annotations
@@ -39,31 +40,20 @@ class Signals:
         self._running = False
         self._stopping = False
         self._held: set[int] = set()
-        self._before: dict[int, Any] = {}
 
     def hold(self) -> None:
         """As early as can be, on the main thread: from now on SIGHUP and SIGUSR1 kill nobody."""
         for number in self._acts:
-            self._take(number, self._received)
+            self._set_signal(number, self._received)
 
     def release(self) -> None:
         """The reactor runs: deliver what was held, and take SIGTERM and SIGINT over from it."""
         self._running = True
-        self._take(signal.SIGTERM, self._asked_to_stop)
-        self._take(signal.SIGINT, self._asked_to_stop)
+        self._set_signal(signal.SIGTERM, self._asked_to_stop)
+        self._set_signal(signal.SIGINT, self._asked_to_stop)
         for number in sorted(self._held):
             self._acts[number]()
         self._held.clear()
-
-    def restore(self) -> None:
-        """Put back what was there before."""
-        for number, before in self._before.items():
-            self._set_signal(number, before)
-        self._before.clear()
-
-    def _take(self, number: int, act: Callable[[int, FrameType | None], None]) -> None:
-        before = self._set_signal(number, act)
-        self._before.setdefault(number, signal.SIG_DFL if before is None else before)
 
     def _received(self, number: int, _: FrameType | None) -> None:
         if self._running:

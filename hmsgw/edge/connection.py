@@ -126,12 +126,13 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
         self._door.deadlines.forget(self)
-        self._door.left(self)
         exchange, self._exchange = self._exchange, None
         self._buffer = b""
         self._out.clear()
         if exchange is not None:
             exchange.edge_lost()
+        # Last: with the last connection the gateway may end, and its last exchange has to be counted by then.
+        self._door.left(self)
 
     def deadline_passed(self, now: float) -> None:
         if self._state is HEAD:

@@ -11,9 +11,11 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import deferLater
 
+from hmsgw.identity.fetch import NotFetched, fetcher
 from hmsgw.transport.connect import ConnectFailed
 from hmsgw.transport.listen import open_socket
 from hmsgw.transport.tls import ClientTls
+from hmsgw.transport.verified import HttpsPolicy
 from tests.integration.wire import Recorder, WireCase, read_all, tls_script
 from tests.transport.minting import authority, leaf, mint
 
@@ -240,3 +242,27 @@ class ConnectTests(WireCase):
                 await attempt
             await deferLater(reactor, 0.05)  # type: ignore[arg-type]
             self.assertTrue(all(one.transport is None or one.why is not None for one in made))
+
+
+class HttpsTests(WireCase):
+    """The same care for what Twisted's HTTP client fetches: key sets."""
+
+    async def fetched(self, pair: Any) -> bytes:
+        def script(sock: Any) -> None:
+            sock.recv(10000)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+
+        backend = self.backend(tls_script(pair, script))
+        body, _ = await fetcher(reactor, HttpsPolicy(TRUSTING))(f"https://localhost:{backend.port}/jwks", 1000, 5.0)
+        return body
+
+    async def test_fetched(self) -> None:
+        """From one whose certificate is for the name."""
+        self.assertEqual(await self.fetched(leaf("localhost")), b"{}")
+
+    async def test_not_fetched(self) -> None:
+        """Not from one whose certificate is for another name, or for none."""
+        for pair in (leaf("other.internal"), mint("localhost", [], authority()), mint("localhost", ["localhost"])):
+            with self.assertRaises(NotFetched):
+                await self.fetched(pair)
+        self.assertEqual(self.flushLoggedErrors(), [])
