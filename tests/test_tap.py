@@ -9,6 +9,7 @@ import os
 import sys
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from twisted.application.service import Application, IServiceMaker, Service
 from twisted.logger import ILogObserver, LogLevel
@@ -75,7 +76,9 @@ class ReactorTests(SynchronousTestCase):
         from twisted.internet import asyncioreactor
 
         self.patch(asyncioreactor, "install", installed.append)
-        self.patch(sys, "modules", {**sys.modules, "uvloop": None})
+        there = mock.patch.dict(sys.modules, {"uvloop": None})
+        there.start()
+        self.addCleanup(there.stop)
         tap._install_on_uvloop()
         self.assertEqual(installed, [])
 

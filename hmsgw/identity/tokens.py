@@ -50,6 +50,11 @@ class Token(NamedTuple):
     signature: bytes
 
 
+#: An issuer's tokens have one header, as long as it has one key: spelled -> what it says, for sound ones only.
+_headers: dict[bytes, Header] = {}
+_MAX_HEADERS = 256
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What claims have to be. issuers, audiences: any of them; empty: not looked at. leeway_s: for clocks that differ.
@@ -71,8 +76,14 @@ def read(token: bytes, max_bytes: int = MAX_TOKEN_BYTES) -> Token:
         if token.count(b".") == 4:
             raise BadToken("the token is encrypted, and only signed tokens are taken")
         raise BadToken("the token is not three parts of base64url")
-    header, payload, signature = found.groups()
-    return Token(read_header(decoded(header)), decoded(payload), token[: found.end(2)], decoded(signature))
+    spelled, payload, signature = found.groups()
+    header = _headers.get(spelled)
+    if header is None:
+        header = read_header(decoded(spelled))
+        if len(_headers) >= _MAX_HEADERS:
+            _headers.clear()
+        _headers[spelled] = header
+    return Token(header, decoded(payload), token[: found.end(2)], decoded(signature))
 
 
 def read_header(raw: bytes) -> Header:

@@ -132,7 +132,8 @@ class Exchange(AnswerSide):
             self._answer(outcome)
             return
         self._waiting = outcome
-        self.edge.pause_body()
+        if not self.body.awaited:
+            self.edge.pause_body()
         outcome.addCallbacks(self._decided, self._decision_lost)
 
     def _decided(self, verdict: Any) -> None:

@@ -10,8 +10,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import deferLater
+from twisted.web.client import ResponseNeverReceived
 
-from hmsgw.identity.fetch import NotFetched, fetcher
+from hmsgw.identity.fetch import fetcher
 from hmsgw.transport.connect import ConnectFailed
 from hmsgw.transport.listen import open_socket
 from hmsgw.transport.tls import ClientTls
@@ -263,6 +264,6 @@ class HttpsTests(WireCase):
     async def test_not_fetched(self) -> None:
         """Not from one whose certificate is for another name, or for none."""
         for pair in (leaf("other.internal"), mint("localhost", [], authority()), mint("localhost", ["localhost"])):
-            with self.assertRaises(NotFetched):
+            with self.assertRaises(ResponseNeverReceived):
                 await self.fetched(pair)
         self.assertEqual(self.flushLoggedErrors(), [])

@@ -65,6 +65,7 @@ class DropInTests(GatewayCase):
 
     def test_never_returns(self) -> None:
         """A plugin that waits for ever is 500 plugin-error after its deadline, and holds nobody else up."""
+        self.expects_traceback = True
         gateway = self.serve(
             waits="from twisted.internet.defer import Deferred\nasync def run(req):\n    await Deferred()\n"
         )
