@@ -1,6 +1,7 @@
 """How a command ends when it can't do what it was asked to.
 
-Knows: the exit codes of the contract (section 2). Refuses to know: commands.
+Knows: the exit codes of the contract (section 2); 78, of a start that is refused, is the doors' own (`tap`). Refuses to
+know: commands.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_REFUSED_AT_START = 78
 
 
 class Failed(Exception):

@@ -57,7 +57,10 @@ class Ended(Exception):
 
 
 class Origin:
-    """An HTTP/1.1 service on a loopback port, a free one unless named. on_head: called before the body is read, may write."""
+    """An HTTP/1.1 service on a loopback port, a free one unless named.
+
+    on_head: called before the body is read, and may write already.
+    """
 
     def __init__(self, answer: Answer = json_answer, on_head: Answer | None = None, port: int = 0) -> None:
         self.answer = answer

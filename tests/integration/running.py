@@ -1,7 +1,7 @@
 """A gateway as its own process, and what a test asks of it.
 
 Knows: how a gateway is started on free loopback ports, when it is ready, where it listens, what it logged, how much
-memory and how many files it holds. Refuses to know: requests (`wires`) and what is behind the gateway (`origins`).
+memory and how many files it holds. Refuses to know: requests (`asking`) and what is behind the gateway (`origins`).
 Strategy: a child process with its own state directory; every wait is bounded, and the child never outlives its test.
 """
 

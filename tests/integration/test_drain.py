@@ -9,9 +9,9 @@ import socket
 import subprocess
 import threading
 
+from tests.integration.asking import Closed, Wire
 from tests.integration.origins import Origin, Received, json_answer
 from tests.integration.running import Gateway, GatewayCase, eventually, on_both_transports
-from tests.integration.wires import Closed, Wire
 
 
 @on_both_transports
@@ -74,21 +74,6 @@ class DrainTests(GatewayCase):
             wire.answer()
         self.assertEqual(len(gateway.lines("request")), 1)
 
-    def test_twice(self) -> None:
-        """A second SIGTERM ends at once."""
-        gateway = self.gateway(self.config())
-        self.slow_request(gateway)
-        os.kill(gateway.pid, signal.SIGTERM)
-        eventually("it drains", lambda: gateway.admin("/ready")[0] == 503)
-        self.assertEqual(gateway.stop(patience_s=8), 0)
-
-    def test_interrupted(self) -> None:
-        """SIGINT, what Ctrl-C sends, is as good."""
-        gateway = self.gateway(self.config())
-        os.kill(gateway.pid, signal.SIGINT)
-        assert gateway.child is not None
-        self.assertEqual(gateway.child.wait(10), 0)
-
     def test_no_trace(self) -> None:
         """After the end the control socket is gone or dead, and the same state directory starts anew."""
         gateway = self.gateway(self.config())
@@ -98,14 +83,6 @@ class DrainTests(GatewayCase):
         self.assertEqual(len(refused.stderr.strip().splitlines()), 1)
         gateway.start(self.config(), "--dev")
         self.assertEqual(gateway.command("status").returncode, 0)
-
-    def test_killed(self) -> None:
-        """After SIGKILL the same state directory starts anew."""
-        gateway = self.gateway(self.config())
-        gateway.kill()
-        gateway.start(self.config(), "--dev")
-        with Wire(gateway.port()) as wire:
-            self.assertEqual(wire.get("/a").status, 200)
 
     def test_reload_while_draining(self) -> None:
         """A reload in the last moments is refused or done, and never keeps the gateway alive."""
@@ -126,24 +103,14 @@ class StartTests(GatewayCase):
         """A start that has to end by itself."""
         return gateway.command("start", "--dev", "--admin-port", "0", *words)
 
-    def test_port_in_use(self) -> None:
-        """A port that somebody has is one sentence with the port, and exit 1."""
-        taken = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(taken.close)
-        port = taken.getsockname()[1]
-        gateway = self.gateway_to_start()
-        gateway.write(f"listeners: [{{address: 127.0.0.1, port: {port}, tls: off}}]\nroutes: []\n")
-        for words in (["--config", gateway.config], ["--port", "0", "--admin-port", str(port)]):
-            ended = self.ended(gateway, *words)
-            self.assertEqual(ended.returncode, 1)
-            self.assertEqual(len(ended.stderr.strip().splitlines()), 1)
-            self.assertIn(str(port), ended.stderr)
-
     def test_faulty(self) -> None:
         """A faulty configuration is 78, its faults at once, each FILE:LINE:COLUMN, and no traceback."""
         gateway = self.gateway_to_start()
         for text, places in (
-            ("routes:\n- {path: a, service: web}\n- {path: /b, service: web, odd: 1}\nodd: 1\n", ["2:10", "3:28", "4:1"]),
+            (
+                "routes:\n- {path: a, service: web}\n- {path: /b, service: web, odd: 1}\nodd: 1\n",
+                ["2:10", "3:28", "4:1"],
+            ),
             ("routes:\n- {path: /b}\n- {path: /c, service: w, plugins: [nonsense]}\n", ["2:3", "3:36"]),
             ("routes: [\n", ["2:1"]),
         ):
@@ -152,14 +119,6 @@ class StartTests(GatewayCase):
             self.assertEqual(ended.returncode, 78)
             found = [re.match(r"\S*/routes\.yaml:(\d+:\d+): ", line) for line in ended.stderr.strip().splitlines()]
             self.assertEqual([one and one[1] for one in found], places)
-
-    def test_state_dir_taken(self) -> None:
-        """Two gateways do not share a state directory: the second says so and ends with 1; the first goes on."""
-        first = self.gateway("listeners: [{address: 127.0.0.1, port: 0, tls: off}]\nroutes: []\n")
-        ended = self.ended(first, "--port", "0")
-        self.assertEqual(ended.returncode, 1)
-        self.assertEqual(len(ended.stderr.strip().splitlines()), 1)
-        self.assertTrue(first.status()["ready"])
 
     def test_later(self) -> None:
         """What a later version brings is refused with the words of the contract."""

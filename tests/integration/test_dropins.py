@@ -7,9 +7,9 @@ import subprocess
 import sys
 import time
 
+from tests.integration.asking import Answered, Wire
 from tests.integration.origins import Origin
 from tests.integration.running import Gateway, GatewayCase, eventually, on_both_transports
-from tests.integration.wires import Answered, Wire
 
 
 @on_both_transports
@@ -42,7 +42,7 @@ class DropInTests(GatewayCase):
             return wire.get(path, *fields)
 
     def test_raises(self) -> None:
-        """What a plugin raises is 500 plugin-error, with its name and traceback in the log, and the gateway lives on."""
+        """What a plugin raises is 500 plugin-error, its name and traceback are logged, and the gateway lives on."""
         self.expects_traceback = True
         gateway = self.serve(
             broken="def run(req):\n    return 1 / 0\n",
@@ -95,7 +95,8 @@ class DropInTests(GatewayCase):
     def test_writes(self) -> None:
         """A plugin may write method, path, query and fields, and cannot smuggle by that."""
         gateway = self.serve(
-            writes="def run(req):\n    req.path = '/x/../y'\n    req.query = 'q=1'\n    req.headers['X-Agency'] = 'cdc'\n",
+            writes="def run(req):\n    req.path = '/x/../y'\n"
+            "    req.query = 'q=1'\n    req.headers['X-Agency'] = 'cdc'\n",
             smuggles="def run(req):\n    req.headers['X-A'] = 'b\\r\\nX-Evil: 1'\n",
             climbs="def run(req):\n    req.path = '/a b HTTP/1.1\\r\\nX-Evil: 1'\n",
             cuts="def on_response(req, resp):\n    resp.headers['X-A'] = 'b\\r\\n\\r\\nX-Evil: 1'\n",

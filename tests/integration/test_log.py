@@ -1,4 +1,4 @@
-"""The log and the metrics of the running gateway: rotated, full, stuck, many at once; and whether scrapers can read them."""
+"""The log and the metrics of the running gateway: rotated, full, stuck; and whether scrapers can read them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
+from tests.integration.asking import Wire
 from tests.integration.origins import Origin
 from tests.integration.running import Gateway, GatewayCase, eventually, on_both_transports
-from tests.integration.wires import Wire
 
 
 def lines_of(path: str) -> list[dict[str, Any]]:
@@ -210,7 +210,8 @@ class MetricsTests(GatewayCase):
         self.running = self.gateway(
             "listeners: [{name: public, address: 127.0.0.1, port: 0, tls: off}]\n"
             f"services: {{web: {{endpoints: ['{behind.url}']}}}}\n"
-            "routes:\n- {path: /a, service: web, plugins: [rate-60ip]}\n- {path: /b/*, service: web, name: 'quo\"te\\ed'}\n"
+            "routes:\n- {path: /a, service: web, plugins: [rate-60ip]}\n"
+            "- {path: /b/*, service: web, name: 'quo\"te\\ed'}\n"
             "- {path: /closed, service: web, plugins: [jwt]}\n"
         )
 
@@ -226,7 +227,8 @@ class MetricsTests(GatewayCase):
         self.assertTrue(text.endswith("# EOF\n"))
         opened = {sample.name for family in openmetrics(text) for sample in family.samples}
         for name in (
-            "gateway_requests_total", "gateway_request_duration_seconds_bucket", "gateway_upstream_duration_seconds_count",
+            "gateway_requests_total", "gateway_request_duration_seconds_bucket",
+            "gateway_upstream_duration_seconds_count",
             "gateway_request_bytes_total", "gateway_response_bytes_total", "gateway_connections",
             "gateway_limit_decisions_total", "gateway_upstream_endpoints", "gateway_config_reloads_total",
             "gateway_config_info", "gateway_config_signed", "gateway_worker_up", "gateway_reactor_lag_seconds",

@@ -9,9 +9,9 @@ import subprocess
 import threading
 import time
 
+from tests.integration.asking import Closed, Wire
 from tests.integration.origins import Origin, Received, json_answer
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
-from tests.integration.wires import Closed, Wire
 
 LISTENER = "{name: public, address: 127.0.0.1, port: 0, tls: off}"
 
@@ -71,7 +71,7 @@ class ReloadTests(GatewayCase):
             self.assertEqual(wire.get("/old").status, 404)
 
     def test_running_request(self) -> None:
-        """A request that runs is answered, by the route it began with, though that route has gone; pipelined ones too."""
+        """A request that runs is answered by the route it began with, though that has gone; pipelined ones too."""
         gateway = self.gateway(self.config())
         with Wire(gateway.port()) as wire:
             wire.send(b"GET /slow/1 HTTP/1.1\r\nHost: a\r\n\r\nGET /slow/2 HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -114,7 +114,7 @@ class ReloadTests(GatewayCase):
             self.assertEqual([wire.get("/few").status for _ in range(2)], [200, 429])
 
     def test_faulty_file(self) -> None:
-        """A fault is told with file, line and column to the caller (exit 1), the log and the metric; nothing changes."""
+        """A fault is told, with its place, to the caller (exit 1), the log and the metric; nothing changes."""
         gateway = self.gateway(self.config("- {path: /old, service: web}"))
         before = gateway.status()
         with Wire(gateway.port()) as wire:

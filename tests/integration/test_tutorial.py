@@ -9,11 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from typing import Any
 
 from tests.integration.origins import Origin, Received
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
+from tests.integration.spine import Spine
 
 ROUTES = """\
 # file: routes.yaml
@@ -55,38 +55,6 @@ def clinics(got: Received, to: socket.socket) -> None:
     body = json.dumps(found).encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
     to.sendall(head + (b"" if got.method == "HEAD" else body))
-
-
-class Spine:
-    """A registry that speaks Consul's HTTP API. services: name -> port, may be exchanged."""
-
-    def __init__(self, services: dict[str, int]) -> None:
-        self._services = services
-        self._index = 1
-        self._changed = threading.Condition()
-        self.origin = Origin(self._answer)
-
-    def register(self, services: dict[str, int]) -> None:
-        """From now on these."""
-        with self._changed:
-            self._services = services
-            self._index += 1
-            self._changed.notify_all()
-
-    def _answer(self, got: Received, to: socket.socket) -> None:
-        path, _, query = got.target.partition("?")
-        name = re.fullmatch(r"/v1/health/service/([^/]+)", path)
-        asked = dict(re.findall(r"(\w+)=([^&]*)", query))
-        assert name is not None and re.search(r"(^|&)passing", query)
-        with self._changed:
-            if int(asked.get("index", 0)) >= self._index:
-                self._changed.wait(float(asked["wait"].rstrip("s")))
-            there = self._services.get(name[1])
-            service = {"Service": name[1], "Address": "127.0.0.1", "Port": there}
-            entries = [{"Node": {"Address": "127.0.0.1"}, "Service": service, "Checks": []}] if there else []
-            index = self._index
-        body = json.dumps(entries).encode()
-        to.sendall(b"HTTP/1.1 200 OK\r\nX-Consul-Index: %d\r\nContent-Length: %d\r\n\r\n" % (index, len(body)) + body)
 
 
 def curl(*words: str) -> str:
@@ -199,13 +167,11 @@ class TutorialTests(GatewayCase):
         address = f"{self.url}/clinics/85123?near=me"
         self.assertEqual(status_of("-H", f"Authorization: Bearer {token}", address), 200)
         line = eventually("the request is logged", lambda: gateway.lines("request"))[0]
-        self.assertEqual(
-            {name: line[name] for name in ("method", "path", "route", "service", "status", "user", "protocol", "scheme")},
-            {
-                "method": "GET", "path": "/clinics/85123", "route": "/clinics/*", "service": "clinic-registry",
-                "status": 200, "user": "pat", "protocol": "http/1.1", "scheme": "https",
-            },
-        )  # fmt: skip
+        expected = {
+            "method": "GET", "path": "/clinics/85123", "route": "/clinics/*", "service": "clinic-registry",
+            "status": 200, "user": "pat", "protocol": "http/1.1", "scheme": "https",
+        }  # fmt: skip
+        self.assertEqual({name: line[name] for name in expected}, expected)
         self.assertRegex(line["ts"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
         self.assertNotIn(token, gateway.output())
 
@@ -289,7 +255,8 @@ class TwistdTests(GatewayCase):
         """As a daemon with a pid file and a log file it serves, reloads, and goes with its pid file on SIGTERM."""
         pid_file = os.path.join("/tmp", f"hmsgw-{os.getpid()}-{free_port()}.pid")
         log_file = pid_file.replace(".pid", ".log")
-        self.addCleanup(lambda: [os.path.exists(file) and os.remove(file) for file in (pid_file, log_file)])
+        for path in (pid_file, log_file):
+            self.addCleanup(_remove, path)
         twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
         gateway = self.gateway_to_start()
         gateway.write(self.config)
@@ -314,6 +281,11 @@ class TwistdTests(GatewayCase):
         with open(log_file, encoding="utf-8") as file:
             events = [json.loads(line) for line in file]
         self.assertEqual([one["status"] for one in events if one["event"] == "request"], [200, 200])
+
+
+def _remove(file: str) -> None:
+    if os.path.exists(file):
+        os.remove(file)
 
 
 def _kill(pid: int) -> None:

@@ -67,7 +67,9 @@ class ClaimTests(SynchronousTestCase):
     def test_right_to_left(self) -> None:
         """The client is the last address that is not a trusted proxy's: what stands left of it may be forged."""
         self.assertEqual("192.0.2.1", self.host(("X-Forwarded-For", "1.1.1.1, 192.0.2.1, 10.0.0.9")))
-        self.assertEqual("192.0.2.1", self.host(("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "192.0.2.1,10.1.1.1")))
+        self.assertEqual(
+            "192.0.2.1", self.host(("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "192.0.2.1,10.1.1.1"))
+        )
 
     def test_all_trusted(self) -> None:
         """A chain of trusted proxies only: the first of them asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw import reasons
@@ -25,7 +26,9 @@ class RefusalTests(SynchronousTestCase):
 
     def test_by_reason(self) -> None:
         """A reason's word and title stand in the body."""
-        head, body = refusal(_asked(), 429, reasons.RATE_LIMITED, "Wait.", "id", [(b"retry-after", b"Retry-After", b"3")])
+        head, body = refusal(
+            _asked(), 429, reasons.RATE_LIMITED, "Wait.", "id", [(b"retry-after", b"Retry-After", b"3")]
+        )
         told = json.loads(body)
         self.assertEqual((429, "rate-limited", "Wait.", "3"), (
             head.status, told["reason"], told["detail"], head.headers["retry-after"]))  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.protocol import Protocol
@@ -72,7 +73,8 @@ class Transport:
 
 class ConnectTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.patch(uv_connect.socket, "socket", Socket)
+        # Only there: asyncio itself has need of sockets.
+        self.patch(uv_connect, "socket", SimpleNamespace(socket=Socket, SOCK_STREAM=socket.SOCK_STREAM))
         self.patch(Socket, "made", [])
         self.patch(uv_connect, "_STAGGER_S", 0.001)
 

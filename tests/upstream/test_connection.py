@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -119,7 +120,7 @@ class ConnectionTests(SynchronousTestCase):
         for _ in range(2):
             hearing = self.lease()
             places = sorted({0, len(answer), *(cut for cut in cuts if cut < len(answer))})
-            for start, end in zip(places, places[1:], strict=False):
+            for start, end in pairwise(places):
                 self.connection.dataReceived(answer[start:end])
             self.assertEqual((200, b"hello", "end"), hearing.said())
         self.assertEqual([True, True], self.owner.back)
@@ -190,7 +191,8 @@ class ConnectionTests(SynchronousTestCase):
     def test_garbage(self) -> None:
         """What is no HTTP, a switch of protocols nobody asked for, and a head without end are the backend's fault."""
         for answer in (
-            b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 9000,
+            b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: " + b"a" * 9000,
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         ):  # fmt: skip

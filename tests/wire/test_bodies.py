@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -25,7 +27,7 @@ def read_all(reader: BodyReader, pieces: list[bytes]) -> tuple[bytes, bool, byte
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({c % (len(data) + 1) for c in cuts})
     edges = [0, *places, len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a != b]
+    return [data[a:b] for a, b in pairwise(edges) if a != b]
 
 
 class CountedTests(SynchronousTestCase):
@@ -60,7 +62,8 @@ class ChunkedTests(SynchronousTestCase):
         for raw in (
             b"\r\n", b"x\r\n", b"-1\r\n", b"+1\r\na\r\n", b"0x1\r\na\r\n", b" 1\r\na\r\n", b"1 \r\na\r\n", b"1\na\r\n",
             b"1\r\nab\r\n", b"1\r\na\n", b"1\r\naX\r", b"1_0\r\n", b"1\r\r\n", b"1;a\x00\r\na\r\n", b"1;a\rb\r\n",
-            b"1000000000000000\r\n", b"1;" + b"a" * 5000, b"0\r\nx\r\n\r\n", b"0\r\nx y: z\r\n\r\n", b"0\r\na: \x01\r\n\r\n",
+            b"1000000000000000\r\n", b"1;" + b"a" * 5000, b"0\r\nx\r\n\r\n", b"0\r\nx y: z\r\n\r\n",
+            b"0\r\na: \x01\r\n\r\n",
             b"0\r\n a: b\r\n\r\n", b"0\r\na: b\nc: d\r\n\r\n",
         ):  # fmt: skip
             with self.assertRaises(BodyFault, msg=str(raw)):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
-
-from email.utils import parsedate_to_datetime
 
 from hmsgw.wire.dates import http_date_line
 

@@ -231,7 +231,8 @@ class ResponseTests(SynchronousTestCase):
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6", b"HTTP/1.1 200 OK\r\nContent-Length: x",
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip", b"HTTP/1.1 200 OK\r\nX: a\nY: b", b"HTTP/1.1 200 O\x00K",
-            b"HTTP/1.1 200 OK\r\n folded", b"HTTP/1.1 200 OK\r\nX : y", b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
+            b"HTTP/1.1 200 OK\r\n folded", b"HTTP/1.1 200 OK\r\nX : y",
+            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
         ):  # fmt: skip
             with self.assertRaises(UpstreamFault, msg=str(raw)):
                 parse_response(raw, b"GET")

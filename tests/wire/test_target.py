@@ -17,7 +17,8 @@ class NormaliseTests(SynchronousTestCase):
             (b"/", b"/"), (b"/a/b", b"/a/b"), (b"/a//b", b"/a/b"), (b"//a", b"/a"), (b"/a/./b", b"/a/b"),
             (b"/a/../b", b"/b"), (b"/a/..", b"/"), (b"/a/b/..", b"/a/"), (b"/a/.", b"/a/"), (b"/a/", b"/a/"),
             (b"/%61", b"/a"), (b"/%7Euser", b"/~user"), (b"/%c3%a9", b"/%C3%A9"), (b"/a%20b", b"/a%20b"),
-            (b"/%2e%2e/a", None), (b"/a/%2e%2E/b", b"/b"), (b"/.well-known/x", b"/.well-known/x"), (b"/a;v=1", b"/a;v=1"),
+            (b"/%2e%2e/a", None), (b"/a/%2e%2E/b", b"/b"), (b"/.well-known/x", b"/.well-known/x"), (b"/a;v=1",
+            b"/a;v=1"),
             (b"/a/...", b"/a/..."), (b"/.a", b"/.a"), (b"/a//", b"/a/"),
         ):  # fmt: skip
             if wanted is None:
