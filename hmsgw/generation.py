@@ -17,6 +17,7 @@ from hmsgw.chain.prepare import Prepared, prepare
 from hmsgw.chain.run import Chain
 from hmsgw.chain.tools import Tools
 from hmsgw.config.bundle import Bundle
+from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.load import load
 from hmsgw.config.model import Config, Listener, Route
 from hmsgw.config.snapshot import Snapshot
@@ -25,6 +26,7 @@ from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import TrustedProxies
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.router import Router
+from hmsgw.transport.pem import BadCertificate
 from hmsgw.transport.tls import ClientTls, ServerTls
 from hmsgw.upstream.cluster import Cluster
 
@@ -129,12 +131,17 @@ def _server_tls(listener: Listener, bundle: Bundle) -> ServerTls | None:
 
 def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:
     tls = config.services[name].tls
-    return ClientTls(
+    built = ClientTls(
         ca=bundle.read(tls.ca) if tls.ca else None,
         name=tls.name,
         certificate=bundle.read(tls.certificate) if tls.certificate else None,
         key=bundle.read(tls.key) if tls.key else None,
     )
+    try:
+        built.context()
+    except BadCertificate as error:
+        raise Refused([Fault(config.services[name].where, f"services.{name}.tls: {error}")]) from None
+    return built
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from hmsgw.registry.kinds import source_of
 from hmsgw.registry.last_good import LastGood
 from hmsgw.registry.own_address import is_own_address
 from hmsgw.registry.poller import RegistryPoller
+from hmsgw.transport.tls import ClientTls
+from hmsgw.transport.verified import HttpsPolicy
 
 
 class Roster:
@@ -75,7 +77,14 @@ class Roster:
         self, registry: Registry, root_dir: str, known: dict[str, tuple[Endpoint, ...]] | None
     ) -> RegistryPoller:
         """known: what the poller before this one knew. Only the first, made before requests come, reads the disk."""
-        source = source_of(registry, self._reactor, environ=self._environ, root_dir=root_dir, in_thread=self._in_thread)
+        source = source_of(
+            registry,
+            self._reactor,
+            environ=self._environ,
+            root_dir=root_dir,
+            in_thread=self._in_thread,
+            policy=HttpsPolicy(ClientTls()),
+        )
         last_good = LastGood(join(self._state_dir, "registry.json"), source.name)
         return RegistryPoller(
             self._reactor,

@@ -30,12 +30,14 @@ def source_of(
     environ: Mapping[str, str],
     root_dir: str,
     in_thread: Callable[[Callable[[], Any]], Deferred[Any]],
+    policy: Any = None,
 ) -> Source:
-    """registry: checked. root_dir: what a relative `path` is relative to. in_thread: `deferToThread`."""
+    """registry: checked. root_dir: what a relative `path` is relative to. in_thread: `deferToThread`. policy: an
+    IPolicyForHTTPS, which says whose certificate is good; None: Twisted's."""
     if registry.kind == "file":
         return FileSource(os.path.join(root_dir, registry.path or ""), reactor, in_thread)
     if registry.kind == "none":
         return NoSource()
     url = registry.url or environ.get("REG_URL") or USUAL_URL
-    kept = KeptConnections(reactor, MAX_ASKING)
+    kept = KeptConnections(reactor, MAX_ASKING, policy)
     return ConsulSource(url, registry.token, kept.fetch, kept.close)

@@ -10,11 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.chain import catalogue
 from hmsgw.chain.dropins import PACKAGE_FOLDER
 
-PINNED = set(
-    "jwt key-auth basic-auth mtls introspection http-signature dpop forward-auth any-of acl ip-filter cors body-limit "
-    "replay rate quota concurrency headers rewrite redirect respond request-id security-headers sunset cache compress "
-    "coalesce grpc-web grpc-json mirror split maintenance api-umbrella".split()
-)
+PINNED = {"jwt", "key-auth", "basic-auth", "mtls", "introspection", "http-signature", "dpop", "forward-auth", "any-of", "acl", "ip-filter", "cors", "body-limit", "replay", "rate", "quota", "concurrency", "headers", "rewrite", "redirect", "respond", "request-id", "security-headers", "sunset", "cache", "compress", "coalesce", "grpc-web", "grpc-json", "mirror", "split", "maintenance", "api-umbrella"}
 
 
 class CatalogueTests(SynchronousTestCase):
