@@ -56,7 +56,7 @@ _COUNT_EVERY_S = 0.05
 class Gateway(MultiService):
     """The running gateway. `apply` puts a configuration to work; `stopService` drains.
 
-    candidate: what it starts with. dev: unsigned configurations run. environ: of the process. state_dir: writable.
+    candidate: what it starts with. notes: what else is not as it should be, by what it is about. dev: unsigned configurations run. environ: of the process. state_dir: writable.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Gateway(MultiService):
         self.listeners = Listeners(open_socket, self._serve, self._new_door)
         self.clusters: dict[str, Cluster] = {}
         self._crowd = Crowd()
+        self.notes: dict[str, str] = {}
         self.candidate = candidate
         self.plane: Plane | None = None
         self.draining = False
@@ -349,6 +350,7 @@ class Gateway(MultiService):
     def degraded(self) -> list[str]:
         """All that is not as it should be, but keeps nobody from being served."""
         found = ["the configuration is unsigned (--dev)"] if self.dev else []
+        found += self.notes.values()
         found += self.roster.degraded()
         found += [f"key set {url}: {fault}" for url, fault in self.key_sets.status().items() if fault]
         if self.writer.fault is not None:

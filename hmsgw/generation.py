@@ -8,6 +8,7 @@ for a thread and finds every fault; `build_plane` runs on the reactor, is cheap,
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +31,7 @@ from hmsgw.transport.pem import BadCertificate
 from hmsgw.transport.tls import ClientTls, ServerTls
 from hmsgw.upstream.cluster import Cluster
 
+_URL = re.compile(r"https?://[^/\s]+")
 #: What a listener without certificates serves with, under names that no file has.
 _SELF_SIGNED, _SELF_SIGNED_KEY = "(self-signed certificate)", "(self-signed key)"
 
@@ -70,6 +72,10 @@ def read_candidate(
         config, bundle = Config(), Bundle(os.getcwd(), {}, True)
     else:
         config, bundle = load(path, environ=environ, state_dir=state_dir)
+    named = environ.get("REG_URL", "")
+    if named and config.registry.kind == "consul" and config.registry.url is None and not _URL.match(named):
+        why = f"$REG_URL is {named!r}, which is no URL; write it as http://host:8500"
+        raise Refused([Fault(config.registry.where, why)])
     listeners = config.listeners or (Listener(name="public", port=port),)
     if any(listener.tls is not None and not listener.tls.certificates for listener in listeners):
         _keep_self_signed(bundle, *self_signed())

@@ -8,6 +8,7 @@ Strategy: `prepare` does all that can be refused, before the process becomes a d
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  (a codec is loaded at its first use: too late once privileges are dropped)
 import gc
 import os
 import resource
@@ -158,7 +159,7 @@ class GatewayService(MultiService):
             load=self._load,
             apply=self._apply,
             ended=self._ended,
-            file=prepared.options.config,
+            file=prepared.options.config or prepared.state.last_file(),
         )
         self._signals = Signals(
             reactor,
@@ -198,6 +199,8 @@ class GatewayService(MultiService):
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
 
     def _running(self) -> None:
+        if self._prepared.options.config is None:
+            self._say_that_nothing_is_served()
         if self._prepared.options.dev:
             _log.warn("{notice}", notice=notice_of_dev(self._prepared.options.config))
         self._signals.release()
@@ -208,6 +211,14 @@ class GatewayService(MultiService):
             )
         self._notifier.ready(self._summary())
         self._accepted("start", self.gateway.candidate)
+
+    def _say_that_nothing_is_served(self) -> None:
+        last = self._reloader.file
+        note = "no configuration was given: every request is answered 404"
+        if last is not None:
+            note += f"; the one last accepted here is {last}, and `hms-gateway reload` loads it again"
+            self.gateway.notes["configuration"] = note
+        _log.warn("{note}", note=note)
 
     def stopService(self) -> Any:
         """Drain, then end everything."""
@@ -289,15 +300,19 @@ class GatewayService(MultiService):
         self.gateway.metrics.reloaded("accepted" if outcome.accepted else "refused")
         if outcome.accepted:
             _log.info("configuration {file} accepted: {said}", file=outcome.file, said=", ".join(outcome.said))
+            self.gateway.notes.clear()
             return self._accepted(who, self.gateway.candidate)
         for fault in outcome.faults:
             _log.error("reload refused: {fault}", fault=fault)
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.gateway.notes["reload"] = f"the last reload, at {when}, was refused: {outcome.faults[0]}"
         return self._refused(who, outcome)
 
     def _accepted(self, who: str, candidate: Candidate) -> Deferred[Any]:
         """Write down what runs now, and who wanted it."""
         file = candidate.path or None
-        kept = {"file": file, "digest": candidate.digest, "dev": self._prepared.options.dev}
+        # Started without a file: what was accepted before stays remembered, for `hms-gateway reload`.
+        kept = {"file": file or self._reloader.file, "digest": candidate.digest, "dev": self._prepared.options.dev}
         said = {"file": file, "serial": candidate.config.serial, "digest": candidate.digest, "signed": False}
 
         def write() -> None:
@@ -328,7 +343,7 @@ class GatewayService(MultiService):
         path = request.get("file")
         who = f"uid {request.get('uid', os.getuid())}"
         outcome = self._reloader.again(who) if path is None else self._reloader.reload(str(path), who)
-        return outcome.addCallback(_outcome_in_data)
+        return outcome.addCallback(Outcome.in_data)
 
     def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
         plane = self.gateway.plane
@@ -346,17 +361,6 @@ class GatewayService(MultiService):
     def _summary(self) -> str:
         candidate = self.gateway.candidate
         return f"serving {len(candidate.config.routes)} routes of {candidate.path or 'no configuration'}"
-
-
-def _outcome_in_data(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "accepted": outcome.accepted,
-        "file": outcome.file,
-        "said": list(outcome.said),
-        "faults": list(outcome.faults),
-        "advice": outcome.advice,
-        "digest": outcome.digest,
-    }
 
 
 def _not_recorded(failure: Any) -> None:

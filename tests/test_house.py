@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The composition root, in parts.
     "admin_port": BELOW,
     "listeners": BELOW | {"edge"},
-    "roster": BELOW | {"registry"},
+    "roster": BELOW | {"registry", "transport"},
     "generation": BELOW | {"chain", "proxy", "transport", "upstream"},
     "gateway": BELOW | {
         "chain", "edge", "generation", "identity", "limits", "listeners", "proxy", "roster", "telemetry", "transport",

@@ -47,12 +47,18 @@ def _header(text: str) -> list[str]:
 def lines_of(found: dict[str, Any]) -> list[str]:
     """For people."""
     lines = [found["answer"]]
+    if "client" in found:
+        lines[0] += f"  (asked as client {found['client']}; --client says another)"
     for one in found["considered"]:
         lines.append(f"  route   {one['route']}  ({one['where']})  {one['says']}")
     for one in found["plugins"]:
-        lines.append(f"  plugin  {one['plugin']}  ({one['where']})  {one['says']}")
+        lines.append(f"  plugin  {one['plugin']}  {_at(one['where'])}{one['says']}")
     upstream = found.get("upstream")
     if upstream:
         endpoints = ", ".join(upstream["endpoints"]) or "no endpoint"
         lines.append(f"  service {upstream['service']}  {upstream['path']}  to {endpoints}")
     return lines
+
+
+def _at(where: str) -> str:
+    return f"{where}  " if where.startswith("(") else f"({where})  "

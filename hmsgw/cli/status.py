@@ -49,9 +49,7 @@ def lines_of(status: dict[str, Any]) -> list[str]:
 
 
 def _endpoints(endpoints: list[dict[str, Any]]) -> str:
-    shown = [
-        one["endpoint"] if one["health"] == "ok" else f"{one['endpoint']} ({one['health']})" for one in endpoints
-    ]
+    shown = [one["endpoint"] if one["health"] == "ok" else f"{one['endpoint']} ({one['health']})" for one in endpoints]
     return ", ".join(shown) or "no endpoint"
 
 

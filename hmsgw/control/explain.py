@@ -6,6 +6,7 @@ plugins do (the plane's own router and chains are asked). Strategy: nothing is c
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -94,6 +95,7 @@ def explain(serving: Serving, method: str, url: str, headers: Iterable[tuple[str
         answer = f"it would go to {found.service}"
     return {
         "answer": answer,
+        "client": asked.client.host,
         "considered": considered,
         "route": {"name": found.name, "path": found.path, "where": _place(found.route.where)},
         "plugins": [
@@ -111,6 +113,10 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
     except ValueError as error:
         how = "give a URL such as https://api.example.gov/clinics/1, and headers as `Name: value`"
         raise Refusal(f"{error}; {how}") from None
+    try:
+        ipaddress.ip_address(client or _CLIENT)
+    except ValueError:
+        raise Refusal(f"{client} is not an IP address; give the client's with --client") from None
     by_name = next((value.decode("latin-1") for lower, _, value in fields if lower == b"host"), host)
     path = checked_path((parts.path or "/").encode("utf-8", "surrogateescape")).decode("ascii")
     return AskedRequest(
@@ -153,9 +159,7 @@ def _path_fits(pattern: str, segments: list[str]) -> bool:
         wanted = wanted[:-1]
     elif len(wanted) != len(segments):
         return False
-    return all(
-        want == got or (want.startswith("{") and got != "") for want, got in zip(wanted, segments, strict=False)
-    )
+    return all(want == got or (want.startswith("{") and got != "") for want, got in zip(wanted, segments, strict=False))
 
 
 def _why(entry: Any, asked: AskedRequest, found: Any) -> str:

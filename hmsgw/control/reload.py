@@ -34,6 +34,17 @@ class Outcome:
     advice: str = ""
     digest: str = ""
 
+    def in_data(self) -> dict[str, Any]:
+        """For the control socket."""
+        return {
+            "accepted": self.accepted,
+            "file": self.file,
+            "said": list(self.said),
+            "faults": list(self.faults),
+            "advice": self.advice,
+            "digest": self.digest,
+        }
+
 
 class NotTaken(Exception):
     """A reason to refuse. faults: one line each. advice: the exact next command, or ""."""

@@ -127,6 +127,15 @@ class StateFolder:
         """Remember what runs: file, digest, dev. Raises StateFault."""
         self._write(_ACCEPTED, json.dumps(accepted).encode() + b"\n")
 
+    def last_file(self) -> str | None:
+        """The file that was accepted last, if one is known."""
+        try:
+            accepted = self.accepted()
+        except StateFault:
+            return None
+        file = None if accepted is None else accepted.get("file")
+        return file if isinstance(file, str) else None
+
     def accepted(self) -> dict[str, Any] | None:
         """What runs, or ran last; None before anything did. Raises StateFault."""
         content = self._read(_ACCEPTED)

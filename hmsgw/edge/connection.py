@@ -95,6 +95,9 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         certificate = None
         self.peer = Peer(Caller(host, getattr(address, "port", 0) or 0, certificate), door.name, door.scheme, tls)
         room = door.entered(self)
+        bound_buffer = getattr(transport, "bound_buffer", None)
+        if bound_buffer is not None:
+            bound_buffer(door.limits.buffer // 2)
         transport.registerProducer(_WriteSide(self), True)
         self._registered = True
         if not room:

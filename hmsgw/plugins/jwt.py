@@ -205,9 +205,7 @@ class Jwt:
         return HTTPError(403, f"The token needs the scope {wanted}.", {"WWW-Authenticate": challenge}, "forbidden")
 
 
-def verify(
-    settings: Settings, bundle: BundleFiles, environ: Mapping[str, str], dev: bool, signed: bool
-) -> None:
+def verify(settings: Settings, bundle: BundleFiles, environ: Mapping[str, str], dev: bool, signed: bool) -> None:
     """Raises OptionError for a set-up by which no token could be judged, or some would be judged wrongly."""
     development = "d" * 64 if dev else None
     source = _source(settings, environ, signed, development)

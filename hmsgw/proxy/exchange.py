@@ -155,6 +155,9 @@ class Exchange(AnswerSide):
 
     def _forward(self) -> None:
         entry = self.entry
+        if entry.cluster is None:
+            self.refuse(PLUGIN_ERROR, "No plugin of this route answered, and it names no service.")
+            return
         self._attempts_left = entry.attempts
         if self.body is NO_BODY:
             self._lease(_ANY_AGE if self.head.method in _IDEMPOTENT else _FRESH_S)

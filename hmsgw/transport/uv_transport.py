@@ -179,6 +179,11 @@ class UvTransport:
     def stopProducing(self) -> None:
         self.loseConnection()
 
+    def bound_buffer(self, max_bytes: int) -> None:
+        """Let the producer pause when so much waits to be sent. TLS keeps its own, smaller bound."""
+        if self._uv is not None and self._uv.get_extra_info("ssl_object") is None:
+            self._uv.set_write_buffer_limits(high=max_bytes)
+
     def getPeer(self) -> Any:
         return _address(self._uv.get_extra_info("peername"))
 

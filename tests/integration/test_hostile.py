@@ -203,9 +203,8 @@ class HostileClientTests(GatewayCase):
         with Wire(port) as wire:
             wire.send(b"GET http://good.example/a HTTP/1.1\r\nHost: evil.example\r\n\r\n")
             answer = wire.answer()
-        self.assertIn(answer.status, (200, 400))
-        for got in origin.got:
-            self.assertEqual((got.target, got.values("host")), ("/a", ["good.example"]))
+        self.assertEqual(answer.status, 200)
+        self.assertEqual([(got.target, got.values("host")) for got in origin.got], [("/a", ["good.example"])])
         with Wire(port) as wire:
             wire.send(b"GET http://evil.example/a HTTP/1.1\r\nHost: good.example\r\n\r\n")
             self.assertIn(wire.answer().status, (400, 404))

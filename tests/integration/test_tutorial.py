@@ -257,6 +257,7 @@ class TwistdTests(GatewayCase):
         log_file = pid_file.replace(".pid", ".log")
         for path in (pid_file, log_file):
             self.addCleanup(_remove, path)
+        self.addCleanup(_kill, pid_file)
         twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
         gateway = self.gateway_to_start()
         gateway.write(self.config)
@@ -270,7 +271,6 @@ class TwistdTests(GatewayCase):
         eventually("the daemon is ready", lambda: gateway.admin("/ready")[0] == 200)
         with open(pid_file, encoding="ascii") as file:
             pid = int(file.read())
-        self.addCleanup(_kill, pid)
         self.assertEqual(status_of(f"{self.url}/clinics/1"), 200)
         reloaded = gateway.reload(self.config.replace("/clinics/*", "/other"))
         self.assertEqual(reloaded.returncode, 0, reloaded.stderr)
@@ -288,8 +288,9 @@ def _remove(file: str) -> None:
         os.remove(file)
 
 
-def _kill(pid: int) -> None:
+def _kill(pid_file: str) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
+        with open(pid_file, encoding="ascii") as file:
+            os.kill(int(file.read()), signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
         pass

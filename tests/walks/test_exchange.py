@@ -629,6 +629,13 @@ class ChainTests(SynchronousTestCase):
         waiting.callback(None)
         self.assertEqual((walk.upstream_head()[2], walk.client.reading), (b"ab", True))
 
+    def test_plugin_that_was_to_answer_and_did_not(self) -> None:
+        """A route without a service, whose plugin let the request pass: 500 plugin-error, and the connection lives."""
+        walk = Walk(Steps(), routes=[Route(path="/*", name="/*")])
+        walk.get()
+        self.assertIn(b"plugin-error", walk.client_sees())
+        self.assertIsNone(walk.client.closed)
+
     def test_waiting_response_step(self) -> None:
         """While a response step waits nothing goes down; then the answer does, whole."""
         waiting: Deferred[None] = Deferred()
