@@ -56,7 +56,8 @@ _COUNT_EVERY_S = 0.05
 class Gateway(MultiService):
     """The running gateway. `apply` puts a configuration to work; `stopService` drains.
 
-    candidate: what it starts with. notes: what else is not as it should be, by what it is about. dev: unsigned configurations run. environ: of the process. state_dir: writable.
+    candidate: what it starts with. notes: what else is not as it should be, by what it is about. dev: unsigned
+    configurations run. environ: of the process. state_dir: writable.
     """
 
     def __init__(
