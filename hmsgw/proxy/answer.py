@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from hmsgw.deadlines import NEVER
 from hmsgw.proxy.body import NO_BODY, RequestBody
@@ -18,9 +19,11 @@ from hmsgw.proxy.record import Record
 from hmsgw.proxy.refusals import answer_of_verdict, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
-from hmsgw.reasons import Reason
+from hmsgw.reasons import PLUGIN_ERROR, Reason
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
+
+_log = Logger()
 
 
 class AnswerSide(Record):
@@ -73,11 +76,31 @@ class AnswerSide(Record):
         """Response steps, then the head. body: the whole of it, None when it follows in pieces."""
         chain = self.entry.chain
         if chain is not None and chain.has_response_steps and self.req is not None:
+            status = head.status
             outcome = chain.respond(self.req, head)
             if outcome is not None:
                 self._response_not_at_once(outcome, head, body)
                 return
+            if head.status is not status and not self._status_stands(head):
+                return
         self._send(head, body)
+
+    def _status_stands(self, head: ResponseHead) -> bool:
+        """Whether the status that a response step wrote can be sent; if not, 500 plugin-error has been."""
+        status: object = head.status
+        if type(status) is int and 200 <= status <= 599:
+            head.edited = True  # another status may ask for another framing
+            return True
+        _log.error(
+            "a response step of route {route} wrote the status {status!r}; a status is a number from 200 to 599",
+            route=self.entry.name,
+            status=status,
+        )
+        self._give_up_upstream()
+        self.reason = PLUGIN_ERROR.word
+        detail = "A policy step of the gateway failed; its operators find the cause in the log."
+        self._send(*refusal(self.head, PLUGIN_ERROR.status, PLUGIN_ERROR, detail, self.request_id, []))
+        return False
 
     def _response_not_at_once(self, outcome: Any, head: ResponseHead, body: bytes | None) -> None:
         if not isinstance(outcome, Deferred):
@@ -97,7 +120,7 @@ class AnswerSide(Record):
             return
         if verdict is not None:
             self._replace_answer(verdict)
-        else:
+        elif self._status_stands(self.response):
             self._send(self.response, None)
             for piece in held:
                 if isinstance(piece, bytes):

@@ -279,9 +279,12 @@ class Exchange(AnswerSide):
         self.upstream_s = now - self._sent_at
         chain = self.entry.chain
         if chain is not None and chain.has_response_steps:
+            status = head.status
             outcome = chain.respond(self.req, head)
             if outcome is not None:
                 self._response_not_at_once(outcome, head, body)
+                return
+            if head.status is not status and not self._status_stands(head):
                 return
             if head.edited:
                 head.settle()

@@ -27,6 +27,7 @@ from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.http1 import parse_response
 
 _END_OF_HEAD = b"\r\n\r\n"
+_MAX_INTERIM = 32
 #: An answer's head is kept to compare the next one with, if it is not longer.
 _KEPT_BYTES = 1024
 #: Below this, copying a piece into a joined write is cheaper than one more buffer for the transport.
@@ -113,6 +114,7 @@ class UpstreamConnection(TwistedProtocol):
     _reader: BodyReader | None = None
     _buffer = b""
     _reading = True
+    _interim = 0
     _seen = b""
     _kept_head: Any = None
 
@@ -280,6 +282,9 @@ class UpstreamConnection(TwistedProtocol):
                 break
             if head.status == 101:
                 raise UpstreamFault("The upstream switched protocols without being asked to.")
+            self._interim += 1
+            if self._interim > _MAX_INTERIM:
+                raise UpstreamFault("The upstream sent more interim answers than anybody has a use for.")
             exchange.upstream_informational(head)
             if self.exchange is not exchange:
                 return False
@@ -357,6 +362,7 @@ class UpstreamConnection(TwistedProtocol):
         self.exchange = None
         self._reader = None
         self._answered = False
+        self._interim = 0
         if self._keep and self._request_ended and not self.lost and self._reading:
             self.idle_since = now
             self._deadlines.arm(self, now + self._keep_s)

@@ -65,6 +65,9 @@ def _without_dots(path: bytes) -> bytes:
                 raise EdgeFault("The path climbs above the root.", BAD_PATH)
             kept.pop()
         elif segment not in (b"", b"."):
+            if segment.startswith((b"..;", b".;")):
+                # Some servers take the parameter off and climb then (Tomcat and its kin); nobody means it well.
+                raise EdgeFault("The path holds a dot segment with a parameter.", BAD_PATH)
             kept.append(segment)
     tail = b"/" if kept and last in (b"", b".", b"..") else b""
     return b"/" + b"/".join(kept) + tail

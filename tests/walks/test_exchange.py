@@ -350,6 +350,13 @@ class UpstreamTroubleTests(SynchronousTestCase):
             self.assertIn(b"502 Bad Gateway", walk.client_sees())
             self.assertEqual((walk.records[0][3], walk.upstream.closed), ("upstream-protocol", "aborted"))
 
+    def test_interim_flood(self) -> None:
+        """An upstream that only ever promises is given up."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 40)
+        self.assertEqual((walk.records[0][3], walk.upstream.closed), ("upstream-protocol", "aborted"))
+
     def test_endless_head(self) -> None:
         """A head without an end is given up within its bound."""
         walk = Walk()
@@ -635,6 +642,34 @@ class ChainTests(SynchronousTestCase):
         walk.get()
         self.assertIn(b"plugin-error", walk.client_sees())
         self.assertIsNone(walk.client.closed)
+
+    def test_status_that_cannot_be_sent(self) -> None:
+        """A response step that writes no status: 500 plugin-error, whole or streamed, and the next request is answered."""
+        wrong: list[Any] = ["abc", None, True, 0, -1, 100, 101, 199, 600, 10**9, 200.0]
+        for status in wrong:
+            for answer in (OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"):
+                walk = Walk(Steps(respond=lambda req, resp, status=status: setattr(resp, "status", status)))
+                walk.client_sends(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+                walk.upstream_sends(answer)
+                self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 500"), status)
+                self.assertEqual(walk.records, [("GET", "/a", 500, "plugin-error")])
+                walk.upstream_sends(OK)
+                self.assertEqual(len(walk.records), 2)
+        self.flushLoggedErrors()
+
+    def test_status_that_changes_the_framing(self) -> None:
+        """A response step that makes an answer a 204 or 304: no body goes down, and the connection goes on."""
+        for status in (204, 304):
+            for answer in (OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"):
+                walk = Walk(Steps(respond=lambda req, resp, status=status: setattr(resp, "status", status)))
+                walk.get()
+                walk.upstream_sends(answer)
+                head, _, body = walk.client_sees().partition(b"\r\n\r\n")
+                self.assertEqual(body, b"")
+                self.assertNotIn(b"Transfer-Encoding", head)
+                self.assertEqual(b"Content-Length" in head, status == 304 and answer is OK)
+                walk.get()
+                self.assertTrue(walk.upstream_sees().startswith(b"GET /a"))
 
     def test_waiting_response_step(self) -> None:
         """While a response step waits nothing goes down; then the answer does, whole."""

@@ -30,7 +30,7 @@ class NormaliseTests(SynchronousTestCase):
         """Encoded slashes, backslashes, control characters, broken escapes and climbing above the root: bad-path."""
         for path in (
             b"/a%2fb", b"/a%2Fb", b"/a\\b", b"/a%5cb", b"/%00", b"/%0d%0a", b"/%7f", b"/%", b"/%4", b"/%zz", b"/%+1",
-            b"/..", b"/../a", b"/a/../../b", b"/%2e%2e", b"/./..",
+            b"/a/..;/b", b"/.;x", b"/..", b"/../a", b"/a/../../b", b"/%2e%2e", b"/./..",
         ):  # fmt: skip
             with self.assertRaises(EdgeFault, msg=str(path)) as caught:
                 normalise_path(path)
