@@ -13,16 +13,14 @@ from typing import NamedTuple
 
 from hmsgw.chain.api import HTTPError, Response
 from hmsgw.reasons import ALL, BY_STATUS, PHRASES, PLUGIN_ERROR, Reason
+from hmsgw.wire.fieldnames import NOT_SENDABLE
 from hmsgw.wire.headers import Field, checked_field
 
 #: The word for a plugin's own status that the list of reasons does not hold (the contract, section 5).
 PLUGIN_WORD = "plugin"
 
-#: RFC 9110 section 7.6.1 and RFC 9112 section 6: said by whoever frames the message.
-_NOT_A_PLUGINS = frozenset({
-    b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-    b"content-length",
-})  # fmt: skip
+#: Said by whoever frames the message. A plugin's own 407 needs its challenge.
+_NOT_A_PLUGINS = NOT_SENDABLE - {b"proxy-authenticate"}
 
 
 class Verdict(NamedTuple):

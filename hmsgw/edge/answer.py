@@ -120,13 +120,7 @@ class AnswerWriter:
 
     def send_data(self, data: bytes) -> None:
         if self._body_allowed and data:
-            if self._chunk_answer:
-                if len(data) < 16384:
-                    self._out.append(chunk(data))
-                else:
-                    self._out += (b"%x\r\n" % len(data), data, b"\r\n")
-            else:
-                self._out.append(data)
+            self._out.append(chunk(data) if self._chunk_answer else data)
             if len(data) >= 65536:
                 self.flush()
 

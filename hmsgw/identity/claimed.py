@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hmsgw.identity.tokens import BadToken
+from hmsgw.wire.fieldnames import MANAGED, NOT_SENDABLE
 from hmsgw.wire.headers import Field, checked_field
 
-_NOT_FOR_CLAIMS = frozenset({
-    b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-    b"content-length", b"content-type", b"content-encoding", b"expect", b"host", b"via", b"forwarded",
-    b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-real-ip", b"x-request-id",
-    b"traceparent", b"tracestate", b"authorization", b"cookie", b"http2-settings",
-})  # fmt: skip
+_NOT_FOR_CLAIMS = NOT_SENDABLE | MANAGED | {
+    b"content-type", b"content-encoding", b"expect", b"tracestate", b"authorization", b"cookie",
+}  # fmt: skip
 
 
 def field_names(claims_to_headers: Mapping[str, Any]) -> dict[str, bytes]:

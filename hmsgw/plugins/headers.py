@@ -15,17 +15,8 @@ from typing import Annotated, Any
 from hmsgw.chain.api import HTTPError, OptionError, Request, ResponseView
 from hmsgw.chain.tools import Tools, UseInfo
 from hmsgw.config.kinds import FieldName
+from hmsgw.wire.fieldnames import NOT_SENDABLE, WRITTEN
 from hmsgw.wire.headers import Field, checked_field
-
-_FRAMING = frozenset({
-    "connection", "proxy-connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length",
-    "http2-settings",
-})  # fmt: skip
-#: Set by the gateway in every request, from what it knows itself (the contract, section 6).
-_MANAGED = frozenset({
-    "host", "via", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id",
-    "traceparent",
-})  # fmt: skip
 
 _PLACEHOLDERS: dict[str, Callable[[Request], Any]] = {
     "client": lambda req: req.client.host,
@@ -65,8 +56,8 @@ class Settings:
 class Edit:
     """One `Change`, ready to be applied to a list of fields."""
 
-    def __init__(self, change: Change, side: str, refused: frozenset[str]) -> None:
-        self._remove = frozenset(_allowed(name, refused, f"{side}.remove").encode() for name in change.remove)
+    def __init__(self, change: Change, side: str, refused: frozenset[bytes]) -> None:
+        self._remove = frozenset(_allowed(name, refused, f"{side}.remove") for name in change.remove)
         self._default = _lines(change.default, refused, f"{side}.default")
         self._set = _lines(change.set, refused, f"{side}.set")
         self._add = _lines(change.add, refused, f"{side}.add")
@@ -113,16 +104,20 @@ def build(settings: Settings, tools: Tools, use: UseInfo) -> Headers:
 
 
 def _edits(settings: Settings) -> tuple[Edit, Edit]:
-    return Edit(settings.request, "request", _FRAMING | _MANAGED), Edit(settings.response, "response", _FRAMING)
+    return (
+        Edit(settings.request, "request", NOT_SENDABLE | WRITTEN),
+        Edit(settings.response, "response", NOT_SENDABLE),
+    )
 
 
-def _allowed(name: str, refused: frozenset[str], option: str) -> str:
-    if name.lower() in refused:
+def _allowed(name: str, refused: frozenset[bytes], option: str) -> bytes:
+    lower = name.lower().encode()
+    if lower in refused:
         raise OptionError(f"{name} is set by the gateway itself", f"{option}.{name}")
-    return name.lower()
+    return lower
 
 
-def _lines(named: Mapping[str, str], refused: frozenset[str], option: str) -> list[_Line]:
+def _lines(named: Mapping[str, str], refused: frozenset[bytes], option: str) -> list[_Line]:
     lines = []
     for name, value in named.items():
         _allowed(name, refused, option)

@@ -19,7 +19,6 @@ from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import client_fields, forwarded_request, identify
 from hmsgw.proxy.ids import new_request_id
 from hmsgw.proxy.plane import Plane
-from hmsgw.proxy.record import METHODS
 from hmsgw.proxy.refusals import allow
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.router import NotMatched
@@ -38,7 +37,7 @@ from hmsgw.reasons import (
 )  # fmt: skip
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.headers import Field
-from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
 
 #: May be sent twice without doing a thing twice (RFC 9110 section 9.2.2).

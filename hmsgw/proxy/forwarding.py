@@ -12,23 +12,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hmsgw.proxy.ids import new_trace_id
-from hmsgw.proxy.record import METHODS
 from hmsgw.proxy.request import Client
 from hmsgw.wire.faults import EdgeFault
+from hmsgw.wire.fieldlines import encode_fields
+from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
-from hmsgw.wire.heads import FRAMING, HOP_BY_HOP, RequestHead, sendable_fields
-from hmsgw.wire.http1 import encode_fields, encode_request
+from hmsgw.wire.heads import METHODS, RequestHead, sendable_fields
+from hmsgw.wire.http1 import encode_request
 from hmsgw.wire.target import checked_path
 from hmsgw.wire.tracecontext import trace_id_of
 
 if TYPE_CHECKING:
     from hmsgw.proxy.exchange import Exchange
 
-#: Said by the gateway about the request, so never taken from a client as they are.
-MANAGED = frozenset({
-    b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port",
-    b"x-real-ip", b"x-request-id", b"traceparent",
-})  # fmt: skip
 #: What `Connection` may not take away (RFC 9110 section 7.6.1 leaves end-to-end fields to the sender's good will).
 _NEVER_NOMINATED = MANAGED | FRAMING | {b"authorization", b"cookie", b"date", b"cache-control", b"content-type"}
 

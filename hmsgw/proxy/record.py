@@ -12,11 +12,6 @@ from typing import Any
 from hmsgw.proxy.entry import Entry
 from hmsgw.wire.heads import RequestHead
 
-METHODS = {
-    name.encode(): name
-    for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
-}  # fmt: skip
-
 
 class Record:
     """The readable side of an exchange. method: as it came. client: the client's address, behind trusted proxies.

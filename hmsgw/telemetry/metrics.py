@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from hmsgw.telemetry.histogram import BOUNDS_S, Histogram
+from hmsgw.wire.heads import METHODS
 
-METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"))
+_METHODS = frozenset(METHODS.values())
 OTHER = "_OTHER"
 MAX_SERIES = 300
 """Of `gateway_requests_total` for one route; past it a new status counts as its class (`5xx`) under `_OTHER`."""
@@ -49,7 +50,7 @@ class RouteStats:
         self.bytes_out += bytes_out
 
     def _cell(self, method: str, status: int, reason: str) -> list[int]:
-        if method not in METHODS:
+        if method not in _METHODS:
             method = OTHER
         if len(self.cells) >= MAX_SERIES and (method, status, reason) not in self.cells:
             method, status = OTHER, status // 100

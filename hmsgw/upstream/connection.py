@@ -30,8 +30,6 @@ _END_OF_HEAD = b"\r\n\r\n"
 _MAX_INTERIM = 32
 #: An answer's head is kept to compare the next one with, if it is not longer.
 _KEPT_BYTES = 1024
-#: Below this, copying a piece into a joined write is cheaper than one more buffer for the transport.
-_JOIN_BYTES = 16 * 1024
 
 
 class UpstreamEvents(Protocol):
@@ -163,12 +161,7 @@ class UpstreamConnection(TwistedProtocol):
 
     def send_data(self, data: bytes) -> None:
         """Some of the request's body, at least a byte."""
-        if not self._chunked:
-            self.transport.write(data)
-        elif len(data) < _JOIN_BYTES:
-            self.transport.write(chunk(data))
-        else:
-            self.transport.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
+        self.transport.write(chunk(data) if self._chunked else data)
         if self._idle_s is not None:
             self._deadlines.arm(self, self._seconds() + self._idle_s)
 

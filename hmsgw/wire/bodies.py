@@ -11,18 +11,18 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from hmsgw.wire.headers import BAD_VALUE, TOKEN, Field
+from hmsgw.wire.fieldlines import BadLine, encode_fields, parse_line
+from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
+from hmsgw.wire.headers import Field
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 _MAX_SIZE_LINE = 4096
 
 #: Trailers that would change what the head has said (RFC 9110 section 6.5.1).
-_NOT_IN_TRAILERS = frozenset({
-    b"transfer-encoding", b"content-length", b"host", b"connection", b"content-encoding", b"content-type",
-    b"content-range", b"trailer", b"te", b"upgrade", b"expect", b"authorization", b"proxy-authorization", b"cookie",
-    b"set-cookie", b"cache-control", b"max-forwards", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto",
-    b"x-forwarded-host", b"x-real-ip", b"x-request-id", b"traceparent",
-})  # fmt: skip
+_NOT_IN_TRAILERS = HOP_BY_HOP | FRAMING | MANAGED | {
+    b"content-encoding", b"content-type", b"content-range", b"expect", b"authorization", b"cookie", b"set-cookie",
+    b"cache-control", b"max-forwards",
+}  # fmt: skip
 
 
 class BodyFault(Exception):
@@ -137,14 +137,11 @@ class ChunkedBody:
             raise BodyFault("The trailers are too large.")
         if end < 0:
             return -1
-        for line in data[at:end].split(b"\r\n"):
-            name, colon, value = line.partition(b":")
-            value = value.strip(b" \t")
-            if not colon or TOKEN.fullmatch(name) is None or BAD_VALUE.search(value) is not None:
-                raise BodyFault("A trailer is not a header field.")
-            lower = name.lower()
-            if lower not in _NOT_IN_TRAILERS and b"_" not in lower:
-                self.trailers.append((lower, name, value))
+        try:
+            fields = [parse_line(line) for line in data[at:end].split(b"\r\n")]
+        except BadLine:
+            raise BodyFault("A trailer is not a header field.") from None
+        self.trailers += [field for field in fields if field[0] not in _NOT_IN_TRAILERS and b"_" not in field[0]]
         return end + 4
 
 
@@ -159,6 +156,4 @@ def chunk(data: bytes) -> bytes:
 
 def last_chunk(trailers: list[Field]) -> bytes:
     """The end of a chunked body."""
-    if not trailers:
-        return LAST_CHUNK
-    return b"0\r\n" + b"".join([b"%b: %b\r\n" % (name, value) for _, name, value in trailers]) + b"\r\n"
+    return b"0\r\n%b\r\n" % encode_fields(trailers) if trailers else LAST_CHUNK

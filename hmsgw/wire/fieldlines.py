@@ -10,11 +10,12 @@ that a flood of new lines costs the old ones nothing but a second look-up.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from hmsgw.wire.headers import Field
+from hmsgw.wire.headers import TOKEN, Field
 
 # A token, a colon, a value without control characters but HTAB. No obs-fold: a line never begins with white space.
-_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_LINE = re.compile(rb"(" + TOKEN.pattern + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _MAX_LINES = 2048
 _MAX_LINE_BYTES = 1024
 
@@ -51,6 +52,11 @@ def parse_line(line: bytes) -> Field:
     return (name.lower(), name, value.rstrip(b" \t"))
 
 
+def encode_fields(fields: Iterable[Field]) -> bytes:
+    """Field lines, each with its CR LF."""
+    return b"".join([b"%b: %b\r\n" % (name, value) for _, name, value in fields])
+
+
 def _what_is_wrong(line: bytes) -> str:
     if line[:1] in (b" ", b"\t"):
         return "A header field is folded over several lines."
@@ -61,6 +67,6 @@ def _what_is_wrong(line: bytes) -> str:
         return "A header line has no colon."
     if name.rstrip(b" \t") != name:
         return "A header field has white space before its colon."
-    if not name or re.fullmatch(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", name) is None:
+    if TOKEN.fullmatch(name) is None:
         return "A header field's name is not a token."
     return "A header field's value holds a control character."

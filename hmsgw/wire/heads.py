@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hmsgw.wire.fieldnames import NOT_SENDABLE
 from hmsgw.wire.headers import Field, Headers
 
-#: Belong to one hop (RFC 9110 section 7.6.1), or offer what this hop does not do (Upgrade, HTTP2-Settings).
-HOP_BY_HOP = frozenset({
-    b"connection", b"proxy-connection", b"keep-alive", b"te", b"transfer-encoding", b"upgrade", b"trailer",
-    b"http2-settings", b"proxy-authenticate", b"proxy-authorization",
-})  # fmt: skip
-#: A codec writes these itself.
-FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host"})
-_NOT_SENDABLE = HOP_BY_HOP | FRAMING
+#: As bytes on a wire -> as everybody else knows them. Any other token is a method too, but not a usual one.
+METHODS = {
+    name.encode(): name
+    for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
+}  # fmt: skip
 
 
 def sendable_fields(fields: Iterable[Field]) -> list[Field]:
     """Fields that plugins have had in their hands, without those that would change how the message is framed."""
-    return [field for field in fields if field[0] not in _NOT_SENDABLE]
+    return [field for field in fields if field[0] not in NOT_SENDABLE]
 
 
 class RequestHead:

@@ -9,30 +9,21 @@ Only the few fields that frame or route a message are looked at again. The tests
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from hmsgw.reasons import HEAD_TOO_LARGE, PHRASES, TARGET_TOO_LONG
 from hmsgw.wire.faults import EdgeFault, UpstreamFault
 from hmsgw.wire.fieldlines import BadLine, FieldLines
+from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
-from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 
 #: Fields that say how a message is framed or handled on this hop; everything else is carried on unread.
-_MARKED_IN_REQUESTS = frozenset({
-    b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer",
-    b"keep-alive", b"proxy-connection", b"proxy-authorization", b"proxy-authenticate", b"http2-settings",
-    b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port",
-    b"x-real-ip", b"x-request-id", b"traceparent",
-})  # fmt: skip
-_MARKED_IN_RESPONSES = frozenset({
-    b"connection", b"content-length", b"transfer-encoding", b"upgrade", b"keep-alive", b"proxy-connection",
-    b"proxy-authenticate", b"te", b"trailer", b"date",
-})  # fmt: skip
+_MARKED_IN_REQUESTS = HOP_BY_HOP | FRAMING | MANAGED | {b"expect"}
+_MARKED_IN_RESPONSES = HOP_BY_HOP | {b"content-length", b"date"}
 
 # RFC 3986 section 3.2.2 without userinfo: a registered name, an IPv4 address or a bracketed literal, and a port.
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _VISIBLE = re.compile(rb"[!-~]+")
-_KNOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT"})
 _PLAIN_TARGET_BYTES = 256
 _NO_NAMES: frozenset[bytes] = frozenset()
 
@@ -88,7 +79,7 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
         request.close = True
     else:
         raise EdgeFault("The request line does not end with HTTP/1.1 or HTTP/1.0.")
-    if method not in _KNOWN_METHODS and TOKEN.fullmatch(method) is None:
+    if method not in METHODS and TOKEN.fullmatch(method) is None:
         raise EdgeFault("The request's method is not a token.")
     if _VISIBLE.fullmatch(target) is None:
         raise EdgeFault("The request target holds a byte that must be percent-encoded.")
@@ -138,7 +129,7 @@ def parse_again(request: RequestHead, start: bytes) -> bool:
     """
     method, _, target = start.partition(b" ")
     if (
-        method not in _KNOWN_METHODS
+        method not in METHODS
         or target[:1] != b"/"
         or 0x23 in target
         or len(target) > _PLAIN_TARGET_BYTES
@@ -276,13 +267,8 @@ _STATUS_LINES = [b"HTTP/1.1 %d %b\r\n" % (status, PHRASES.get(status, b"")) for 
 
 
 def encode_request(method: bytes, target: bytes, authority: bytes, lines: bytes) -> bytes:
-    """A request head. lines: encoded fields other than Host (`encode_fields`)."""
+    """A request head. lines: encoded fields other than Host (`fieldlines.encode_fields`)."""
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, target, authority, lines)
-
-
-def encode_fields(fields: Iterable[Field]) -> bytes:
-    """Field lines, each with its CR LF."""
-    return b"".join([b"%b: %b\r\n" % (name, value) for _, name, value in fields])
 
 
 def encode_response(status: int, fields: list[Field], framing: bytes) -> bytes:

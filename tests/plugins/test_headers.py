@@ -103,7 +103,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_framing(self) -> None:
         """Fields that frame a message are nobody's to change, on either side, by any of the four."""
-        for name in ("Content-Length", "transfer-encoding", "Connection", "TE", "Upgrade", "Trailer"):
+        for name in ("Content-Length", "transfer-encoding", "Connection", "TE", "Upgrade", "Trailer", "Proxy-Authorization"):
             value = {name: "x"}
             for change in (Change(set=value), Change(add=value), Change(default=value), Change(remove=(name,))):
                 self.assertIn(name, str(self.fault(change)))

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.proxy.forwarding import (
-    MANAGED,
     TrustedProxies,
     canonical_host,
     client_fields,
@@ -15,6 +14,7 @@ from hmsgw.proxy.forwarding import (
     managed_lines,
     trusted_claims,
 )
+from hmsgw.wire.fieldnames import MANAGED
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead
 

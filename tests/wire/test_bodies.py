@@ -85,6 +85,9 @@ class ChunkedTests(SynchronousTestCase):
         reader = ChunkedBody(1024)
         reader.feed(b"0\r\nContent-Length: 5\r\nX-Ok: 1\r\nAuthorization: x\r\nX_Y: 1\r\n\r\n")
         self.assertEqual(reader.trailers, [(b"x-ok", b"X-Ok", b"1")])
+        reader = ChunkedBody(1024)
+        reader.feed(b"0\r\nX-Forwarded-Port: 443\r\nKeep-Alive: timeout=9\r\nX-Ok: 1\r\n\r\n")
+        self.assertEqual(reader.trailers, [(b"x-ok", b"X-Ok", b"1")])
 
     def test_many_small_chunks(self) -> None:
         """A hundred thousand one-byte chunks in one read come out whole (work is linear in the bytes)."""
@@ -105,7 +108,4 @@ class ChunkedTests(SynchronousTestCase):
 
         whole = verdict([raw])
         parts = verdict(cut(raw, cuts))
-        if whole == "fault" or parts == "fault":
-            self.assertEqual(whole, parts)
-        else:
-            self.assertEqual(whole, parts)
+        self.assertEqual(whole, parts)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.wire.faults import EdgeFault, UpstreamFault
+from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.heads import RequestHead
-from hmsgw.wire.http1 import encode_fields, encode_request, encode_response, parse_again, parse_request, parse_response
+from hmsgw.wire.http1 import encode_request, encode_response, parse_again, parse_request, parse_response
 
 
 def request(*lines: bytes) -> RequestHead:
