@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import Any
 
 from treq.testing import RequestTraversalAgent
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
 
-from hmsgw.identity.fetch import Fetcher, NotFetched
-
-
-class Page(Resource):
-    isLeaf = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[Any] = []
-
-    def render_GET(self, request: Any) -> Any:
-        self.seen.append(request)
-        path = request.path
-        if path == b"/good":
-            request.setHeader(b"Cache-Control", b"max-age=77")
-            return b'{"keys":[]}'
-        if path == b"/redirect":
-            request.redirect(b"http://other.example/")
-            return b""
-        if path == b"/packed":
-            request.setHeader(b"Content-Encoding", b"gzip")
-            return gzip.compress(b"0" * 1_000_000)
-        if path == b"/long":
-            return b"x" * 2000
-        if path == b"/slow":
-            request.write(b"x")
-            return NOT_DONE_YET
-        request.setResponseCode(500)
-        return b"no"
+from hmsgw.fetch import NotFetched
+from hmsgw.identity.fetch import Fetcher
+from tests.bad_server import BadServer
 
 
 class FetcherTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.page = Page()
+        self.page = BadServer(b'{"keys":[]}', (b"Cache-Control", b"max-age=77"))
         self.agent = RequestTraversalAgent(self.page)
         self.clock = Clock()
         self.fetch = Fetcher(self.clock, self.agent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import Any
 
 from treq.testing import RequestTraversalAgent
@@ -10,44 +9,16 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
 
-from hmsgw.registry.fetch import CONNECT_S, Fetcher, KeptConnections
+from hmsgw.fetch import CONNECT_S
+from hmsgw.registry.fetch import Fetcher, KeptConnections
 from hmsgw.registry.source import BadAnswer
-
-
-class Page(Resource):
-    isLeaf = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[Any] = []
-
-    def render_GET(self, request: Any) -> Any:
-        self.seen.append(request)
-        path = request.path
-        if path == b"/good":
-            request.setHeader(b"X-Consul-Index", b"7")
-            return b"[]"
-        if path == b"/redirect":
-            request.redirect(b"http://other.example/")
-            return b""
-        if path == b"/packed":
-            request.setHeader(b"Content-Encoding", b"gzip")
-            return gzip.compress(b"0" * 1_000_000)
-        if path == b"/long":
-            return b"x" * 2000
-        if path == b"/slow":
-            request.write(b"x")
-            return NOT_DONE_YET
-        request.setResponseCode(500)
-        return b"No cluster leader"
+from tests.bad_server import BadServer
 
 
 class FetcherTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.page = Page()
+        self.page = BadServer(b"[]", (b"X-Consul-Index", b"7"))
         self.agent = RequestTraversalAgent(self.page)
         self.fetch = Fetcher(Clock(), self.agent)
 
