@@ -103,7 +103,6 @@ class Gateway(MultiService):
         self._done: list[Exchange] = []
         self._counting: IDelayedCall | None = None
         self._log_target = "stdout"
-        self._pending: dict[str, Cluster] = {}
         self._emptied: Deferred[None] | None = None
 
     # --- putting a configuration to work
@@ -113,17 +112,19 @@ class Gateway(MultiService):
         transport.listen.BindError; then nothing has changed."""
         plan = self.listeners.plan([(one, candidate.server_tls[one.name]) for one in candidate.listeners])
         try:
-            self._pending = self._wanted_clusters(candidate)
-            plane, chains = build_plane(candidate, self._parts(), self._chains)
+            clusters = self._wanted_clusters(candidate)
+            plane, chains = build_plane(candidate, self._parts(clusters), self._chains)
         except BaseException:
             self.listeners.abandon(plan)
             raise
-        return self._commit(candidate, plane, chains, plan)
+        return self._commit(candidate, plane, chains, clusters, plan)
 
-    def _commit(self, candidate: Candidate, plane: Plane, chains: list[Chain], plan: Plan) -> list[str]:
+    def _commit(
+        self, candidate: Candidate, plane: Plane, chains: list[Chain], clusters: dict[str, Cluster], plan: Plan
+    ) -> list[str]:
         self.plane, self._chains, self.candidate = plane, chains, candidate
-        gone = [cluster for name, cluster in self.clusters.items() if self._pending.get(name) is not cluster]
-        self.clusters = self._pending
+        gone = [cluster for name, cluster in self.clusters.items() if clusters.get(name) is not cluster]
+        self.clusters = clusters
         for cluster in gone:
             cluster.close()
         said = self.listeners.commit(plan)
@@ -149,16 +150,13 @@ class Gateway(MultiService):
             if route.service is None or route.service in wanted:
                 continue
             settings = candidate.config.services.get(route.service) or Service()
-            there = self.clusters.get(route.service)
+            cluster = self.clusters.get(route.service)
             tls = candidate.upstream_tls.get(route.service)
-            same = there is not None and _same(there.settings, settings) and self._tls_of(route.service) == tls
-            wanted[route.service] = (there if same and there else None) or self._new_cluster(
-                route.service, settings, tls
-            )
+            running_tls = self.candidate.upstream_tls.get(route.service)
+            if cluster is None or not _same(cluster.settings, settings) or running_tls != tls:
+                cluster = self._new_cluster(route.service, settings, tls)
+            wanted[route.service] = cluster
         return wanted
-
-    def _tls_of(self, service: str) -> Any:
-        return self.candidate.upstream_tls.get(service)
 
     def _new_cluster(self, name: str, settings: Service, tls: Any) -> Cluster:
         def connect(endpoint: Endpoint, factory: Callable[[], UpstreamConnection]) -> Deferred[Any]:
@@ -182,12 +180,12 @@ class Gateway(MultiService):
         if cluster is not None and not cluster.settings.endpoints:
             cluster.set_endpoints(endpoints)
 
-    def _parts(self) -> Parts:
+    def _parts(self, clusters: dict[str, Cluster]) -> Parts:
         return Parts(
             deadlines=self.deadlines,
             seconds=time.monotonic,
             wall=time.time,
-            cluster=self._pending.__getitem__,
+            cluster=clusters.__getitem__,
             route_stats=self.metrics.route,
             service_stats=self.metrics.service,
             finished=self._finished,

@@ -83,3 +83,12 @@ PHRASES: dict[int, bytes] = {
     500: b"Internal Server Error", 501: b"Not Implemented", 502: b"Bad Gateway", 503: b"Service Unavailable",
     504: b"Gateway Timeout", 505: b"HTTP Version Not Supported", 508: b"Loop Detected",
 }  # fmt: skip
+
+
+def title_of(status: int) -> str:
+    """A title where no reason gives one."""
+    return PHRASES.get(status, b"Error").decode()
+
+
+#: What a client is told of a policy step that failed: nothing of how.
+STEP_FAILED = "A policy step of the gateway failed; its operators find the cause in the log."

@@ -29,6 +29,7 @@ from twisted.logger import Logger, globalLogPublisher
 import twisted
 from hmsgw import __version__
 from hmsgw.admin_port import AdminPort
+from hmsgw.config.endpoint import bracketed
 from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.model import Where
 from hmsgw.control.explain import explain
@@ -152,7 +153,7 @@ class GatewayService(MultiService):
         self._audit = AuditLog(prepared.state.audit_log, time.time)
         self._notifier = Notifier(prepared.environ, reactor)
         self._observer = LogLines(self.gateway.writer.write_now)
-        self._ports: list[Any] = []
+        self._control: Any = None
         self._reloader = Reloader(
             clock=reactor,
             in_thread=partial(in_daemon_thread, reactor),
@@ -185,7 +186,7 @@ class GatewayService(MultiService):
         super().startService()
         self._open_admin(prepared)
         commands = {"reload": self._reload, "status": self._status, "explain": self._explain}
-        self._ports.append(listen(reactor, prepared.state.control_socket, ControlFactory(reactor, commands)))
+        self._control = listen(reactor, prepared.state.control_socket, ControlFactory(reactor, commands))
         reactor.callWhenRunning(self._running)
 
     def _open_admin(self, prepared: Prepared) -> None:
@@ -205,10 +206,8 @@ class GatewayService(MultiService):
             _log.warn("{notice}", notice=notice_of_dev(self._prepared.options.config))
         self._signals.release()
         for one in self.gateway.listeners.open:
-            scheme = "http" if one.tls is None else "https"
-            _log.info(
-                "listening on {scheme}://{host}:{port}", scheme=scheme, host=_shown(one.address[0]), port=one.address[1]
-            )
+            scheme, (host, port) = "http" if one.tls is None else "https", one.address
+            _log.info("listening on {scheme}://{host}:{port}", scheme=scheme, host=bracketed(host), port=port)
         self._notifier.ready(self._summary())
         self._accepted("start", self.gateway.candidate)
 
@@ -230,13 +229,13 @@ class GatewayService(MultiService):
 
     def _close(self, result: Any) -> Any:
         self._notifier.stop()
-        closing = [maybeDeferred(port.stopListening) for port in self._ports]
+        control, self._control = self._control, None
+        closed = succeed(None) if control is None else maybeDeferred(control.stopListening)
         self._prepared.admin.stop()
-        self._ports = []
         globalLogPublisher.removeObserver(self._observer)
         self._prepared.state.release()
         self.gateway.writer.finish()
-        return self._in_thread(self.gateway.writer.join).addBoth(lambda _: closing[0] if closing else None)
+        return self._in_thread(self.gateway.writer.join).addBoth(lambda _: closed)
 
     def _stop(self) -> None:
         """SIGTERM, SIGINT."""
@@ -372,10 +371,6 @@ def _open_admin_socket(address: str, port: int) -> Any:
         return open_socket(address, port)
     except BindError as error:
         raise BindError(f"admin port: {str(error).replace('--port', '--admin-port')}") from None
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _raise_file_limit() -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hmsgw"
 MAX_LINES = 400
 
-BELOW = {"wire", "config", "reasons", "deadlines"}
+BELOW = {"wire", "config", "reasons", "deadlines", "files"}
 """What every room may import, besides itself."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reasons": set(),
     "deadlines": set(),
     "fetch": set(),
+    "files": set(),
     "wire": {"reasons"},
     "config": {"wire"},
     "transport": BELOW,

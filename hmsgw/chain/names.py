@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from traceback import walk_tb
 from typing import Any, NamedTuple
 
 from hmsgw.chain import catalogue
@@ -236,9 +237,5 @@ def _copy(options: Any) -> Any:
 
 def _line_in(error: BaseException, path: str) -> str:
     """` (FILE line N)`: where in the plugin's own file an exception came from."""
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == path:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f" ({path} line {line})" if line else ""
+    lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == path]
+    return f" ({path} line {lines[-1]})" if lines else ""

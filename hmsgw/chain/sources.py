@@ -105,8 +105,8 @@ class Folder:
 
     def _run(self, stem: str) -> SourceFile:
         content, path = self.contents[stem], self.path_of(stem)
-        tree = compile(content, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
-        code = compile(content, path, "exec", dont_inherit=True)
+        tree: Any = compile(content, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+        code = compile(tree, path, "exec", dont_inherit=True)
         module = ModuleType(f"hmsgw_dropin_{hashlib.sha256(path.encode() + content).hexdigest()[:16]}.{stem}")
         file = self.files[stem] = SourceFile(stem, path, content, module)
         file.reading = self

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from hmsgw.chain.api import HTTPError, Response
-from hmsgw.reasons import ALL, BY_STATUS, PHRASES, PLUGIN_ERROR, Reason
+from hmsgw.reasons import ALL, BY_STATUS, PLUGIN_ERROR, STEP_FAILED, Reason, title_of
 from hmsgw.wire.fieldnames import NOT_SENDABLE
 from hmsgw.wire.headers import Field, checked_field
 
@@ -48,7 +48,7 @@ def refused(error: HTTPError, plugin: str) -> Verdict:
     _check_status(error.status, 400)
     reason = ALL.get(error.reason or "") or BY_STATUS.get(error.status)
     word = PLUGIN_WORD if reason is None else reason.word
-    title = reason.title if reason is not None and reason.status == error.status else _phrase(error.status)
+    title = reason.title if reason is not None and reason.status == error.status else title_of(error.status)
     detail = None if error.message is None else str(error.message)
     fields = _sendable(checked_field(str(name), str(value)) for name, value in error.headers.items())
     return Verdict(error.status, reason, word, title, detail, fields, None, plugin)
@@ -66,7 +66,7 @@ def broken(plugin: str) -> Verdict:
     """The verdict on a plugin that failed. It says nothing of how: that is in the log."""
     return Verdict(
         PLUGIN_ERROR.status, PLUGIN_ERROR, PLUGIN_ERROR.word, PLUGIN_ERROR.title,
-        "A policy step of the gateway failed; its operators find the cause in the log.", [], None, plugin,
+        STEP_FAILED, [], None, plugin,
     )  # fmt: skip
 
 
@@ -78,7 +78,3 @@ def _check_status(status: object, lowest: int) -> None:
 
 def _sendable(fields: Iterable[Field]) -> list[Field]:
     return [field for field in fields if field[0] not in _NOT_A_PLUGINS]
-
-
-def _phrase(status: int) -> str:
-    return PHRASES.get(status, b"Error").decode()

@@ -47,13 +47,18 @@ class Endpoint(NamedTuple):
     @property
     def authority(self) -> str:
         """`host:port` as `Host` carries it: IPv6 in brackets, the scheme's own port left out (RFC 9110 section 4.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
         """`scheme://authority`."""
         return f"{self.scheme}://{self.authority}"
+
+
+def bracketed(host: str) -> str:
+    """An IPv6 address in the brackets that a URL wants (RFC 3986 section 3.2.2); anything else as it is."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _is_odd_number(host: str) -> bool:

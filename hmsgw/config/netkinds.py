@@ -101,10 +101,9 @@ class Url(Kind):
     def of_text(self, text: str) -> str:
         if self.bare:
             try:
-                endpoint = Endpoint.parse(text)
+                return Endpoint.parse(text).url
             except ValueError as error:
                 raise Unfit(f"can't be used: {error}") from None
-            return f"{endpoint.scheme}://{endpoint.authority}"
         try:
             parts = urlsplit(text)
             reachable = bool(parts.hostname) and parts.port != 0

@@ -14,7 +14,7 @@ from hmsgw.config.kinds import Unfit, Word
 from hmsgw.config.model import PluginUse
 from hmsgw.config.places import Where
 from hmsgw.config.reading import FAILED, Reading
-from hmsgw.config.shapes import Shape, shown
+from hmsgw.config.shapes import Shape, named_entries, shown
 from hmsgw.config.values import Mapped, Scalar, Value, places_in, plain
 
 
@@ -56,12 +56,7 @@ class SetUps(Shape):
         if not isinstance(value, Mapped):
             return reading.fault(value.where, key, f"{shown(value)} is not a mapping (`name: {{option: value}}`)")
         table = {}
-        for name, where, inner in value.entries:
-            try:
-                Word().of_text(name)
-            except Unfit as unfit:
-                reading.fault(where, key, f"{quoted(name)} {unfit}")
-                continue
+        for name, where, inner in named_entries(value, key, reading):
             use = use_of(name, inner, where, f"{key}.{name}", reading)
             if use is not FAILED:
                 table[name] = use

@@ -6,12 +6,13 @@ meaning of keys. Strategy: each shape tells every fault in a value and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os.path import join, normpath
 from typing import Any, ClassVar
 
 from hmsgw.config.faults import quoted
 from hmsgw.config.kinds import FieldName, FieldValue, FilePath, Kind, Unfit, Word
+from hmsgw.config.places import Where
 from hmsgw.config.reading import FAILED, NamedFile, Reading
 from hmsgw.config.values import Listed, Mapped, Scalar, Value
 
@@ -174,12 +175,7 @@ class TableOf(Shape):
         if not isinstance(value, Mapped):
             return reading.fault(value.where, key, f"{shown(value)} is not a mapping (`name: ...`)")
         table = {}
-        for name, where, inner in value.entries:
-            try:
-                Word().of_text(name)
-            except Unfit as unfit:
-                reading.fault(where, key, f"{quoted(name)} {unfit}")
-                continue
+        for name, _, inner in named_entries(value, key, reading):
             item = self._item.read(inner, f"{key}.{name}", reading)
             if item is not FAILED:
                 table[name] = item
@@ -187,6 +183,17 @@ class TableOf(Shape):
 
     def schema(self, ref: Callable[[type], dict[str, Any]]) -> dict[str, Any]:
         return {"type": "object", "propertyNames": Word().schema(), "additionalProperties": self._item.schema(ref)}
+
+
+def named_entries(value: Mapped, key: str, reading: Reading) -> Iterator[tuple[str, Where, Value]]:
+    """(name, its place, value) of a table's entries; tells those whose key is no name, and leaves them out."""
+    for name, where, inner in value.entries:
+        try:
+            Word().of_text(name)
+        except Unfit as unfit:
+            reading.fault(where, key, f"{quoted(name)} {unfit}")
+        else:
+            yield name, where, inner
 
 
 def shown(value: Value) -> str:

@@ -83,7 +83,7 @@ def explain(serving: Serving, method: str, url: str, headers: Iterable[tuple[str
         upstream = {
             "service": found.service,
             "path": found.upstream_path(asked.path, dict(asked.params)),
-            "endpoints": [_url(member.endpoint) for member in found.cluster.members],
+            "endpoints": [member.endpoint.url for member in found.cluster.members],
         }
     if refusing is not None:
         answer = f"{refusing} would refuse it"
@@ -132,10 +132,6 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
 
 def _place(where: Any) -> str:
     return str(where).removesuffix(":0:0")
-
-
-def _url(endpoint: Any) -> str:
-    return f"{endpoint.scheme}://{endpoint.authority}"
 
 
 def _considered(entries: Sequence[Any], asked: AskedRequest, found: Any) -> list[dict[str, str]]:

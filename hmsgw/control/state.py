@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from os.path import abspath, dirname, expanduser, isdir, join
 from typing import Any
 
+from hmsgw.files import replace_file
+
 SYSTEM_FOLDER = "/var/lib/hmsgw"
 CONTROL_SOCKET = "control.sock"
 AUDIT_LOG = "audit.log"
@@ -167,14 +169,8 @@ class StateFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         path = join(self.path, name)
-        aside = f"{path}.new"
         try:
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(aside, path)
+            replace_file(path, content, 0o600)
         except OSError as error:
             raise StateFault(_cant(path, "be written", error)) from None
 

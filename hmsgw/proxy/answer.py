@@ -14,12 +14,13 @@ from twisted.logger import Logger
 
 from hmsgw.deadlines import NEVER
 from hmsgw.proxy.body import NO_BODY, RequestBody
+from hmsgw.proxy.entry import Chain
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.record import Record
 from hmsgw.proxy.refusals import answer_of_verdict, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
-from hmsgw.reasons import PLUGIN_ERROR, Reason
+from hmsgw.reasons import PLUGIN_ERROR, STEP_FAILED, Reason
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 
@@ -75,15 +76,17 @@ class AnswerSide(Record):
     def _respond(self, head: ResponseHead, body: bytes | None) -> None:
         """Response steps, then the head. body: the whole of it, None when it follows in pieces."""
         chain = self.entry.chain
-        if chain is not None and chain.has_response_steps and self.req is not None:
-            status = head.status
-            outcome = chain.respond(self.req, head)
-            if outcome is not None:
-                self._response_not_at_once(outcome, head, body)
-                return
-            if head.status is not status and not self._status_stands(head):
-                return
-        self._send(head, body)
+        if chain is None or not chain.has_response_steps or self.req is None or self._passes(chain, head, body):
+            self._send(head, body)
+
+    def _passes(self, chain: Chain, head: ResponseHead, body: bytes | None) -> bool:
+        """Run the response steps. False when the answer is not to be sent now: it waits, or another one went out."""
+        status = head.status
+        outcome = chain.respond(self.req, head)
+        if outcome is not None:
+            self._response_not_at_once(outcome, head, body)
+            return False
+        return head.status is status or self._status_stands(head)
 
     def _status_stands(self, head: ResponseHead) -> bool:
         """Whether the status that a response step wrote can be sent; if not, 500 plugin-error has been."""
@@ -98,8 +101,7 @@ class AnswerSide(Record):
         )
         self._give_up_upstream()
         self.reason = PLUGIN_ERROR.word
-        detail = "A policy step of the gateway failed; its operators find the cause in the log."
-        self._send(*refusal(self.head, PLUGIN_ERROR.status, PLUGIN_ERROR, detail, self.request_id, []))
+        self._send(*refusal(self.head, PLUGIN_ERROR.status, PLUGIN_ERROR, STEP_FAILED, self.request_id, []))
         return False
 
     def _response_not_at_once(self, outcome: Any, head: ResponseHead, body: bytes | None) -> None:

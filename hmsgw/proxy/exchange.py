@@ -278,12 +278,7 @@ class Exchange(AnswerSide):
         self.upstream_s = now - self._sent_at
         chain = self.entry.chain
         if chain is not None and chain.has_response_steps:
-            status = head.status
-            outcome = chain.respond(self.req, head)
-            if outcome is not None:
-                self._response_not_at_once(outcome, head, body)
-                return
-            if head.status is not status and not self._status_stands(head):
+            if not self._passes(chain, head, body):
                 return
             if head.edited:
                 head.settle()

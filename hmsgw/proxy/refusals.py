@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem, title_of
-from hmsgw.reasons import Reason
+from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem
+from hmsgw.reasons import Reason, title_of
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead, ResponseHead
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from hmsgw.reasons import PHRASES, Reason
+from hmsgw.reasons import Reason
 from hmsgw.wire.headers import Field, octets
 from hmsgw.wire.heads import ResponseHead
 
@@ -65,8 +65,3 @@ def grpc_status_of(status: int, reason: Reason | None) -> int:
     if reason is not None:
         return reason.grpc_status
     return _GRPC_BY_STATUS.get(status, 13 if status == 500 else 14 if status > 500 else 2)
-
-
-def title_of(status: int) -> str:
-    """A title where no reason gives one."""
-    return PHRASES.get(status, b"Error").decode()

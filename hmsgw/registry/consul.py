@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
-from hmsgw.config.endpoint import Endpoint
+from hmsgw.config.endpoint import Endpoint, bracketed
 from hmsgw.registry.source import BadAnswer, unique
 
 WAIT_S = 5
@@ -74,8 +74,7 @@ def _endpoint(service: dict[str, Any], node: Any) -> Endpoint:
     scheme = str(meta.get("scheme", "http")).lower() if isinstance(meta, dict) else "http"
     if scheme not in ("http", "https"):
         raise ValueError(f"its scheme is {scheme[:20]!r}, not http or https")
-    bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    endpoint = Endpoint.parse(f"{scheme}://{bracketed}:{port}")
+    endpoint = Endpoint.parse(f"{scheme}://{bracketed(host)}:{port}")
     return endpoint._replace(weight=_weight(service))
 
 

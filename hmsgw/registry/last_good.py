@@ -7,13 +7,13 @@ that is damaged, or comes from another registry, counts as none.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from hmsgw.config.endpoint import Endpoint
+from hmsgw.config.endpoint import Endpoint, bracketed
+from hmsgw.files import replace_file
 
 _FORMAT = "hmsgw-registry/1"
 _MAX_BYTES = 64 * 1024 * 1024
@@ -52,20 +52,12 @@ class LastGood:
             },
             option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS,
         )
-        beside = f"{self._path}.new"
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(fd, "wb") as file:
-            os.fchmod(fd, 0o600)
-            file.write(written)
-            file.flush()
-            os.fsync(fd)
-        os.replace(beside, self._path)
+        replace_file(self._path, written, 0o600)
 
 
 def _endpoint(listed: Any) -> Endpoint:
     """Through `Endpoint.parse`, so that an edited file can't say more than a registry. Raises ValueError, TypeError."""
     scheme, host, port, weight = listed
-    bracketed = f"[{host}]" if ":" in str(host) else host
     if not isinstance(weight, int) or isinstance(weight, bool) or not 1 <= weight <= 65535:
         raise ValueError("a weight is from 1 to 65535")
-    return Endpoint.parse(f"{scheme}://{bracketed}:{port}")._replace(weight=weight)
+    return Endpoint.parse(f"{scheme}://{bracketed(str(host))}:{port}")._replace(weight=weight)

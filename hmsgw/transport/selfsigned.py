@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hmsgw.files import replace_file
 from hmsgw.transport.pem import BadCertificate, read_pair
 
 _DAYS = 825
@@ -42,8 +43,8 @@ def self_signed(folder: str) -> tuple[bytes, bytes]:
     except (FileNotFoundError, BadCertificate):
         pass
     certificate, key = _make()
-    _write(key_path, key, 0o600)
-    _write(certificate_path, certificate, 0o644)
+    replace_file(key_path, key, 0o600)
+    replace_file(certificate_path, certificate, 0o644)
     return certificate, key
 
 
@@ -75,11 +76,3 @@ def _make() -> tuple[bytes, bytes]:
         certificate.public_bytes(Encoding.PEM),
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     )
-
-
-def _write(path: str, content: bytes, mode: int) -> None:
-    descriptor = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with open(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)  # a file left by a crash keeps the mode it had
-        file.write(content)
-    os.replace(path + ".new", path)

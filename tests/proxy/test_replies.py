@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw import reasons
-from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem, title_of
+from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem
 
 
 class ReplyTests(SynchronousTestCase):
@@ -52,4 +52,4 @@ class ReplyTests(SynchronousTestCase):
 
     def test_title(self) -> None:
         """A status without a phrase still has a title."""
-        self.assertEqual(("Conflict", "Error"), (title_of(409), title_of(299)))
+        self.assertEqual(("Conflict", "Error"), (reasons.title_of(409), reasons.title_of(299)))
