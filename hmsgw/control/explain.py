@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from hmsgw.control.socket import Refusal
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.headers import Field, Headers, checked_field
-from hmsgw.wire.target import checked_path
+from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 
 MAX_CONSIDERED = 20
 _CLIENT = "192.0.2.1"
@@ -109,7 +109,10 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
     try:
         parts = urlsplit(url)
         fields = [checked_field(name, value) for name, value in headers]
-        host = parts.hostname or ""
+        named = next((value for lower, _, value in fields if lower == b"host"), None)
+        authority = parts.netloc.rpartition("@")[2].encode() if named is None else named
+        if authority and AUTHORITY.fullmatch(authority) is None:
+            raise ValueError(f"{authority.decode('utf-8', 'replace')!r} is not a host with an optional port")
     except ValueError as error:
         how = "give a URL such as https://api.example.gov/clinics/1, and headers as `Name: value`"
         raise Refusal(f"{error}; {how}") from None
@@ -117,13 +120,12 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
         ipaddress.ip_address(client or _CLIENT)
     except ValueError:
         raise Refusal(f"{client} is not an IP address; give the client's with --client") from None
-    by_name = next((value.decode("latin-1") for lower, _, value in fields if lower == b"host"), host)
     path = checked_path((parts.path or "/").encode("utf-8", "surrogateescape")).decode("ascii")
     return AskedRequest(
         method=method.upper(),
         path=path,
         query=parts.query,
-        host=by_name.rsplit(":", 1)[0].lower() if by_name[-1:].isdigit() else by_name.lower(),
+        host=host_of(authority.lower()),
         scheme=parts.scheme or "https",
         headers=Headers(fields),
         client=SimpleNamespace(host=client or _CLIENT, port=0, certificate=None),

@@ -69,7 +69,7 @@ class Exchange(AnswerSide):
         self.tls = peer.tls
         self.config = plane.config
         self.entry: Entry = plane.unrouted
-        self.request_id = new_request_id()
+        self.request_id = self.trace_id = new_request_id()
         self.wall_s = plane.wall()
         self._started = now
         if head.protocol != "http/1.1":

@@ -11,7 +11,6 @@ import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hmsgw.proxy.ids import new_trace_id
 from hmsgw.proxy.request import Client
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
@@ -19,7 +18,7 @@ from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, sendable_fields
 from hmsgw.wire.http1 import encode_request
-from hmsgw.wire.target import checked_path
+from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
 
 if TYPE_CHECKING:
@@ -99,8 +98,8 @@ def trusted_claims(head: RequestHead, trusted: TrustedProxies) -> Claims:
             elements.extend(value.split(b","))
         elif lower == b"x-forwarded-proto" and value.lower() in (b"http", b"https"):
             claims.proto = value.lower().decode()
-        elif lower == b"x-forwarded-host" and value:
-            claims.server_name = value.rpartition(b",")[2].strip(b" \t")
+        elif lower == b"x-forwarded-host":
+            claims.server_name = _authority_of(value.rpartition(b",")[2].strip(b" \t"))
         elif lower == b"x-request-id" and 0 < len(value) <= 128 and value.isascii():
             claims.request_id = value.decode()
     if not chain:
@@ -125,9 +124,14 @@ def _for_of(element: bytes, claims: Claims) -> bytes:
             found = bare
         elif lower == b"proto" and bare.lower() in (b"http", b"https"):
             claims.proto = bare.lower().decode()
-        elif lower == b"host" and bare:
-            claims.server_name = bare
+        elif lower == b"host":
+            claims.server_name = _authority_of(bare)
     return found
+
+
+def _authority_of(name: bytes) -> bytes | None:
+    """A proxy may hand on what a client wrote: what is no host is as good as nothing."""
+    return name.lower() if AUTHORITY.fullmatch(name) is not None else None
 
 
 def _address_of(part: bytes) -> str | None:
@@ -179,9 +183,12 @@ def identify(exchange: Exchange) -> bytes:
             if claims.host is not None:
                 exchange.caller = Client(claims.host, 0, None)
                 exchange.client = claims.host
-            exchange.request_id = claims.request_id or exchange.request_id
+            if claims.request_id is not None:
+                exchange.request_id = given = claims.request_id
+                if trace_id_of(f"00-{given}-{given[16:]}-01".encode()) is not None:
+                    exchange.trace_id = given
             scheme = claims.proto or scheme
-            authority = claims.server_name.lower() if claims.server_name else authority
+            authority = claims.server_name or authority
             shared = managed_lines(peer.host, scheme, authority, claims.forwarded_for, _VIA[head.protocol])
         for lower, _, value in head.fields:
             if lower == b"via":
@@ -203,21 +210,13 @@ def identify(exchange: Exchange) -> bytes:
     if trace:
         own = b"X-Request-Id: %b\r\ntraceparent: %b\r\n" % (request_id.encode(), trace)
     else:
-        exchange.trace_id = trace_id = request_id if len(request_id) == 32 else new_trace_id()
+        trace_id = exchange.trace_id
         own = f"X-Request-Id: {request_id}\r\ntraceparent: 00-{trace_id}-{trace_id[16:]}-01\r\n".encode()
     exchange.managed = earlier + shared + own if earlier else shared + own
     return authority
 
 
 _VIA = {"http/1.0": b"1.0", "http/1.1": b"1.1", "h2": b"2.0"}
-
-
-def host_of(authority: bytes) -> str:
-    """The host of an authority, without port and brackets."""
-    host = authority.decode("ascii")
-    if host[:1] == "[":
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].rstrip(".")
 
 
 def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes | None:

@@ -21,6 +21,3 @@ _GOLDEN = 0x9E3779B97F4A7C15
 def new_request_id() -> str:
     """32 hexadecimal digits: 16 of this process, 16 that differ with each request."""
     return _prefix + (next(_counter) * _GOLDEN & _MASK | 1).to_bytes(8, "big").hex()
-
-
-new_trace_id = new_request_id

@@ -16,13 +16,12 @@ from hmsgw.wire.fieldlines import BadLine, FieldLines
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
+from hmsgw.wire.target import AUTHORITY
 
 #: Fields that say how a message is framed or handled on this hop; everything else is carried on unread.
 _MARKED_IN_REQUESTS = HOP_BY_HOP | FRAMING | MANAGED | {b"expect"}
 _MARKED_IN_RESPONSES = HOP_BY_HOP | {b"content-length", b"date"}
 
-# RFC 3986 section 3.2.2 without userinfo: a registered name, an IPv4 address or a bracketed literal, and a port.
-_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _VISIBLE = re.compile(rb"[!-~]+")
 _PLAIN_TARGET_BYTES = 256
 _NO_NAMES: frozenset[bytes] = frozenset()
@@ -32,7 +31,7 @@ class _Authorities(dict[bytes, bytes]):
     """Host values seen before -> lower case; bounded, checked once."""
 
     def __missing__(self, host: bytes) -> bytes:
-        if _AUTHORITY.fullmatch(host) is None:
+        if AUTHORITY.fullmatch(host) is None:
             raise EdgeFault("The Host field is not a host with an optional port.")
         if len(self) >= 1024:
             self.clear()

@@ -1,7 +1,8 @@
-"""Request targets: one spelling for every path, before anything decides by it (RFC 3986 section 6.2.2).
+"""Request targets: one spelling for every host and path, before anything decides by it (RFC 3986 section 6.2.2).
 
-Knows: percent-escapes, dot segments, empty segments. Refuses to know: routes. Strategy: what needs no change is seen
-with a few substring searches; only then is a path rebuilt, segment by segment. What is matched is what is forwarded.
+Knows: what an authority may hold; percent-escapes, dot segments, empty segments. Refuses to know: routes. Strategy:
+what needs no change is seen with a few substring searches; only then is a path rebuilt, segment by segment. What is
+matched is what is forwarded.
 """
 
 from __future__ import annotations
@@ -11,9 +12,20 @@ import re
 from hmsgw.reasons import BAD_PATH
 from hmsgw.wire.faults import EdgeFault
 
+#: Host and port as Host carries them (RFC 3986 section 3.2.2), without user information. Use `AUTHORITY.fullmatch`.
+AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+
 _ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _BAD_BYTES = re.compile(rb"[\x00-\x20\x7f-\xff]")
+
+
+def host_of(authority: bytes) -> str:
+    """The host of an authority that `AUTHORITY` matches, without port, brackets and final dot; "" of none."""
+    host = authority.decode("ascii")
+    if host[:1] == "[":
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].rstrip(".")
 
 
 def normalise_path(path: bytes) -> bytes:

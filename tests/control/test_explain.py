@@ -108,6 +108,16 @@ class ExplainTests(SynchronousTestCase):
             with self.subTest(url=url):
                 self.assertTrue(explain(plane(), "GET", url, [], "")["answer"].startswith("400 bad-path: "))
 
+    def test_spellings_of_a_host(self) -> None:
+        """A host is read as it is when a request comes: brackets, port, user and final dot go."""
+        served = plane(entry("/", hosts=("2001:db8::5", "api.gov")))
+        for url, headers in (
+            ("https://[2001:DB8::5]/", []), ("https://[2001:db8::5]:443/", []), ("https://jo@API.gov.:80/", []),
+            ("/", [("Host", "[2001:db8::5]:443")]), ("/", [("Host", "api.gov.:80")]),
+        ):  # fmt: skip
+            self.assertEqual(explain(served, "GET", url, headers, "")["route"]["name"], "/", (url, headers))
+        self.assertRaises(Refusal, explain, served, "GET", "/", [("Host", "a b")], "")
+
     def test_hosts(self) -> None:
         """The Host field counts before the URL, without its port."""
         served = plane(entry("/", hosts=("api.gov",)))

@@ -113,11 +113,13 @@ UNTOUCHED = [
 
 @on_both_transports
 class HostileClientTests(GatewayCase):
-    def serve(self, origin: Origin, routes: str = "- {path: /*, service: web}", more: str = "") -> Gateway:
-        """A gateway in front of this origin, without a limit."""
+    def serve(
+        self, origin: Origin, routes: str = "- {path: /*, service: web}", more: str = "", listener: str = ""
+    ) -> Gateway:
+        """A gateway in front of this origin, without a limit. listener: what its listener has besides."""
         self.addCleanup(origin.close)
         return self.gateway(
-            "listeners: [{name: public, address: 127.0.0.1, port: 0, tls: off}]\ndefaults: {plugins: []}\n"
+            f"listeners: [{{name: public, address: 127.0.0.1, port: 0, tls: off{listener}}}]\ndefaults: {{plugins: []}}\n"
             f"services: {{web: {{endpoints: ['{origin.url}']}}}}\n{more}\nroutes:\n{routes}\n"
         )
 
@@ -236,6 +238,32 @@ class HostileClientTests(GatewayCase):
         self.assertEqual(len(got.values("x-request-id")), 1)
         self.assertEqual([got.values(name) for name in ("keep-alive", "te", "proxy-connection")], [[], [], []])
         self.assertIn(b"X-Case-Kept: yes", got.raw)
+
+    def test_trusted_proxy(self) -> None:
+        """A trusted proxy is believed about the client, but what it hands on from a client has to be what it is called:
+        no host is no host, and no trace id is none."""
+        origin = Origin()
+        gateway = self.serve(origin, listener=", trusted_proxies: [127.0.0.1]")
+        hosts = [b"\xff", b"a b", b'a";proto="https', b"a, b c", b"a@b", b"[zz]", b"a:123456", b"", b"API.gov:8443"]
+        port = gateway.port()
+        with Wire(port) as wire:
+            for host in hosts:
+                wire.send(
+                    b"GET /a HTTP/1.1\r\nHost: real.gov\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n"
+                    b"X-Request-Id: %b\r\nX-Forwarded-Host: %b\r\n\r\n" % (b"Z" * 32, host)
+                )
+                self.assertEqual((host, wire.answer().status), (host, 200))
+        real = ("real.gov", "real.gov", "for=127.0.0.1;host=real.gov;proto=https")
+        for got in origin.got[:-1]:
+            named = (got.values("host")[0], got.values("x-forwarded-host")[0], got.values("forwarded")[0])
+            self.assertEqual(named, real, got.raw)
+        self.assertEqual(origin.got[-1].values("host"), ["api.gov:8443"])
+        for got in origin.got:
+            self.assertEqual(got.values("x-forwarded-for"), ["192.0.2.7, 127.0.0.1"])
+            self.assertEqual(got.values("x-request-id"), ["Z" * 32])
+            self.assertRegex(got.values("traceparent")[0], r"\A00-[0-9a-f]{32}-[0-9a-f]{16}-01\Z")
+        self.assertEqual(gateway.stop(), 0)
+        self.assertEqual([line["client"] for line in gateway.lines("request")], ["192.0.2.7"] * len(hosts))
 
     def test_pipelining(self) -> None:
         """Fifty pipelined requests with bodies, and an origin of random slowness: answers in order, each its own."""

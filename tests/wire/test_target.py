@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.target import checked_path, normalise_path
+from hmsgw.wire.target import AUTHORITY, checked_path, host_of, normalise_path
+
+
+class HostTests(SynchronousTestCase):
+    def test_host_of(self) -> None:
+        """Without port, brackets and final dot."""
+        for authority, expected in ((b"a.test:80", "a.test"), (b"[::1]:80", "::1"), (b"a.test.", "a.test"), (b"", "")):
+            self.assertEqual(expected, host_of(authority))
+
+    @given(st.from_regex(AUTHORITY, fullmatch=True))
+    def test_any_authority(self, authority: bytes) -> None:
+        """What may stand in Host has a host, and nothing of its port."""
+        self.assertNotRegex(host_of(authority), r"[\[\]@/\s]")
 
 
 class NormaliseTests(SynchronousTestCase):
