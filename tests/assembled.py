@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from hmsgw.edge.door import Door
 from hmsgw.gateway import Gateway
 from hmsgw.generation import Candidate, read_candidate
 from hmsgw.transport.listen import BindError
@@ -52,6 +53,23 @@ class Writer:
 
     def reopen(self, target: str | None = None) -> None:
         self.target = target or self.target
+
+
+class Lingering:
+    """A connection that is busy: it stays until it is cut off."""
+
+    aborted = False
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        door.entered(self)
+
+    def drain(self) -> None:
+        """It has something to finish."""
+
+    def abort(self) -> None:
+        self.aborted = True
+        self._door.left(self)
 
 
 class Socket:

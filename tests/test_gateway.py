@@ -6,7 +6,7 @@ import os
 from unittest import mock
 
 from hmsgw.transport.listen import BindError
-from tests.assembled import LISTEN, GatewayCase
+from tests.assembled import LISTEN, GatewayCase, Lingering
 
 
 class GatewayTests(GatewayCase):
@@ -71,19 +71,7 @@ class GatewayTests(GatewayCase):
         """A connection that does not end is cut off when the time to drain is over."""
         self.gateway.startService()
         door = self.gateway.listeners.open[0].door
-
-        class Lingering:
-            aborted = False
-
-            def drain(self) -> None:
-                """Busy: it stays."""
-
-            def abort(self) -> None:
-                self.aborted = True
-                door.left(self)
-
-        lingering = Lingering()
-        door.entered(lingering)
+        lingering = Lingering(door)
         stopped = self.gateway.stopService()
         self.reactor.advance(29)
         self.assertNoResult(stopped)

@@ -12,6 +12,7 @@ from hmsgw.config.model import Limits, Listener
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.door import Crowd, Door
 from hmsgw.listeners import Listeners
+from tests.assembled import Lingering
 from tests.walks.walk import Gauge
 
 
@@ -149,19 +150,7 @@ class ListenersTests(SynchronousTestCase):
         self.want(80)
         self.listeners.start()
         door = self.listeners.open[0].door
-
-        class Lingering:
-            aborted = False
-
-            def drain(self) -> None:
-                """Busy: it stays."""
-
-            def abort(self) -> None:
-                self.aborted = True
-                door.left(self)
-
-        lingering = Lingering()
-        door.entered(lingering)
+        lingering = Lingering(door)
         self.want(81)
         self.assertEqual(1, self.listeners.connections())
         self.listeners.abort()

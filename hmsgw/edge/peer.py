@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Caller:
-    """`req.client` where no trusted proxy speaks for another. host: IP address; certificate: None without mTLS."""
+    """`req.client`. host: IP address. port: 0 when a proxy in between hides it. certificate: None without mTLS."""
 
     __slots__ = ("certificate", "host", "port")
 
@@ -17,6 +17,10 @@ class Caller:
         self.host = host
         self.port = port
         self.certificate = certificate
+
+    def behind_proxy(self, host: str) -> Caller:
+        """Who this one, a trusted proxy, says that it speaks for."""
+        return Caller(host, 0, None)
 
 
 class Peer:

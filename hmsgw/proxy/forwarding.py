@@ -11,7 +11,6 @@ import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hmsgw.proxy.request import Client
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
@@ -181,7 +180,7 @@ def identify(exchange: Exchange) -> bytes:
         if trusted is not None and peer.host in trusted:
             claims = trusted_claims(head, trusted)
             if claims.host is not None:
-                exchange.caller = Client(claims.host, 0, None)
+                exchange.caller = peer.client.behind_proxy(claims.host)
                 exchange.client = claims.host
             if claims.request_id is not None:
                 exchange.request_id = given = claims.request_id

@@ -9,21 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hmsgw.chain.api import Client
 from hmsgw.wire.headers import Field, Headers
 
 if TYPE_CHECKING:
     from hmsgw.proxy.exchange import Exchange
-
-
-class Client:
-    """Who asks. host: IP address as text, IPv4-mapped as IPv4. port: 0 when a proxy in between hides it."""
-
-    __slots__ = ("certificate", "host", "port")
-
-    def __init__(self, host: str, port: int, certificate: Any = None) -> None:
-        self.host = host
-        self.port = port
-        self.certificate = certificate
 
 
 class Request:

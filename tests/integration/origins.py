@@ -110,6 +110,24 @@ class Origin:
             sock.close()
 
 
+class HeldOrigin(Origin):
+    """Answers below /slow only when the test lets go: `held.set()`."""
+
+    def __init__(self) -> None:
+        self.held = threading.Event()
+        super().__init__(self._when_let_go)
+
+    def close(self) -> None:
+        """Let go and stop."""
+        self.held.set()
+        super().close()
+
+    def _when_let_go(self, got: Received, to: socket.socket) -> None:
+        if got.target.startswith("/slow"):
+            self.held.wait(30)
+        json_answer(got, to)
+
+
 class _Reading:
     """The requests on one connection."""
 

@@ -5,28 +5,18 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
-import threading
 
 from tests.integration.asking import Closed, Wire
-from tests.integration.origins import Origin, Received, json_answer
+from tests.integration.origins import HeldOrigin
 from tests.integration.running import Gateway, GatewayCase, eventually, on_both_transports
 
 
 @on_both_transports
 class DrainTests(GatewayCase):
     def setUp(self) -> None:
-        self.held = threading.Event()
-        self.addCleanup(self.held.set)
-        self.behind = Origin(self.answer)
+        self.behind = HeldOrigin()
         self.addCleanup(self.behind.close)
-
-    def answer(self, got: Received, to: socket.socket) -> None:
-        """Below /slow only when the test lets go."""
-        if got.target.startswith("/slow"):
-            self.held.wait(30)
-        json_answer(got, to)
 
     def config(self, more: str = "") -> str:
         """Everything goes to the one service."""
@@ -57,7 +47,7 @@ class DrainTests(GatewayCase):
         self.assertIn("draining", gateway.admin("/ready")[1])
         with self.assertRaises(ConnectionRefusedError):
             Wire(port)
-        self.held.set()
+        self.behind.held.set()
         answer = wire.answer()
         self.assertEqual((answer.status, answer.field("connection")), (200, "close"))
         self.assertEqual(wire.rest(), b"")
@@ -92,7 +82,7 @@ class DrainTests(GatewayCase):
         eventually("it drains", lambda: gateway.admin("/ready")[0] == 503)
         self.assertIn(gateway.reload(self.config("# changed\n")).returncode, (0, 1))
         os.kill(gateway.pid, signal.SIGHUP)
-        self.held.set()
+        self.behind.held.set()
         assert gateway.child is not None
         self.assertEqual(gateway.child.wait(10), 0)
 

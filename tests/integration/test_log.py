@@ -129,14 +129,19 @@ class LogTests(GatewayCase):
         self.assertEqual(self.ask(gateway, "/a"), [200])
         eventually("/ready says so", lambda: [one for one in gateway.degraded() if "absent/access.log" in one])
 
-    def test_stuck(self) -> None:
-        """A pipe that nobody reads holds nobody up; lines are dropped in bounded memory, and counted in the log."""
+    def with_a_stuck_log(self) -> tuple[Gateway, int]:
+        """A gateway that logs into a pipe, and the pipe's other end, which nobody reads until the test does."""
         gateway = self.gateway_to_start()
         pipe = os.path.join(gateway.folder, "pipe")
         os.mkfifo(pipe)
         reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reading)
         gateway.start(self.config("pipe"), "--dev")
+        return gateway, reading
+
+    def test_stuck(self) -> None:
+        """A pipe that nobody reads holds nobody up; lines are dropped in bounded memory, and counted in the log."""
+        gateway, reading = self.with_a_stuck_log()
         path = "/" + "p" * 8000
         before = 0
         with Wire(gateway.port(), timeout_s=10) as wire:
@@ -162,12 +167,7 @@ class LogTests(GatewayCase):
 
     def test_stops_with_a_stuck_log(self) -> None:
         """SIGTERM ends a gateway whose log nobody reads."""
-        gateway = self.gateway_to_start()
-        pipe = os.path.join(gateway.folder, "pipe")
-        os.mkfifo(pipe)
-        reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-        self.addCleanup(os.close, reading)
-        gateway.start(self.config("pipe"), "--dev")
+        gateway, _ = self.with_a_stuck_log()
         path = "/" + "p" * 8000
         self.assertEqual(set(self.ask(gateway, *[path] * 100)), {200})
         self.assertEqual(gateway.stop(), 0)

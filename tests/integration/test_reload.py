@@ -10,7 +10,7 @@ import threading
 import time
 
 from tests.integration.asking import Closed, Wire
-from tests.integration.origins import Origin, Received, json_answer
+from tests.integration.origins import HeldOrigin
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
 
 LISTENER = "{name: public, address: 127.0.0.1, port: 0, tls: off}"
@@ -40,16 +40,8 @@ def common_name(wire: Wire) -> str:
 @on_both_transports
 class ReloadTests(GatewayCase):
     def setUp(self) -> None:
-        self.held = threading.Event()
-        self.addCleanup(self.held.set)
-        self.behind = Origin(self.answer)
+        self.behind = HeldOrigin()
         self.addCleanup(self.behind.close)
-
-    def answer(self, got: Received, to: socket.socket) -> None:
-        """Below /slow only when the test lets go."""
-        if got.target.startswith("/slow"):
-            self.held.wait(30)
-        json_answer(got, to)
 
     def config(self, *routes: str, listeners: str = LISTENER) -> str:
         """A configuration with /slow and these routes."""
@@ -77,7 +69,7 @@ class ReloadTests(GatewayCase):
             wire.send(b"GET /slow/1 HTTP/1.1\r\nHost: a\r\n\r\nGET /slow/2 HTTP/1.1\r\nHost: a\r\n\r\n")
             eventually("the origin has the request", lambda: self.behind.connections)
             self.reloaded(gateway, self.config().replace("/slow/*", "/gone/*"))
-            self.held.set()
+            self.behind.held.set()
             first = wire.answer()
             self.assertEqual((first.status, b"/slow/1" in first.body), (200, True))
             self.assertIn(wire.answer().status, (200, 404))
@@ -167,7 +159,7 @@ class ReloadTests(GatewayCase):
             self.reloaded(gateway, self.config("- {path: /old, service: web}"))
             with self.assertRaises(ConnectionRefusedError):
                 Wire(more)
-            self.held.set()
+            self.behind.held.set()
             self.assertEqual(wire.answer().status, 200)
             self.assertEqual(wire.rest(), b"")
         with Wire(gateway.port()) as wire:

@@ -6,7 +6,6 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +14,7 @@ from hmsgw.config.model import NOWHERE
 from hmsgw.transport.stock_tls import AfterHandshake, ServerConnections, hardened
 from hmsgw.transport.tls import ServerTls
 from tests.transport.minting import Pair, leaf
+from tests.transport.recording import Recorder
 from tests.transport.shaking import shake
 
 
@@ -64,20 +64,6 @@ class ServerTests(SynchronousTestCase):
             self.assertRaises(SSL.Error, self.shaken, (leaf("a.gov"),), "a.gov", [], context)
         good = self.shaken((leaf("a.gov"),), "a.gov", [], hardened("1.3"))
         self.assertEqual(good.get_protocol_version_name(), "TLSv1.3")
-
-
-class Recorder(Protocol):
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-
-    def connectionMade(self) -> None:
-        self.events.append("made")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.events.append(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.events.append(reason.type)
 
 
 class AfterHandshakeTests(SynchronousTestCase):

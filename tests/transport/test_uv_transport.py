@@ -11,12 +11,13 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from hmsgw.transport.uv_transport import UvTransport, loop_failure
+from tests.transport.recording import Recorder
 
 
 class Notes:
@@ -62,24 +63,6 @@ class Session:
 
     def getpeercert(self, binary: bool) -> bytes:
         return b"DER"
-
-
-class Recorder(Protocol):
-    """Keeps what it is told."""
-
-    transport: Any
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-
-    def connectionMade(self) -> None:
-        self.events.append("made")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.events.append(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.events.append(reason.type)
 
 
 @implementer(IHalfCloseableProtocol)
