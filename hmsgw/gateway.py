@@ -37,6 +37,7 @@ from hmsgw.telemetry.admin import Readiness
 from hmsgw.telemetry.lag import Lag
 from hmsgw.telemetry.metrics import Metrics
 from hmsgw.telemetry.request_line import request_line
+from hmsgw.transport.become import become
 from hmsgw.transport.connect import Connector
 from hmsgw.transport.listen import open_socket, serve
 from hmsgw.transport.tls import ClientTls
@@ -225,6 +226,9 @@ class Gateway(MultiService):
             canonical_host,
             self.metrics.connections(listener.name, "http/1.1"),
             self._crowd,
+            h2_gauge=self.metrics.connections(listener.name, "h2"),
+            become=become,
+            protocols=listener.protocols,
         )
         door.plane = self.plane
         door.emptied = self._door_emptied

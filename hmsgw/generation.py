@@ -132,7 +132,7 @@ def _server_tls(listener: Listener, bundle: Bundle) -> ServerTls | None:
         return None
     pairs = [(bundle.read(pair.certificate), bundle.read(pair.key)) for pair in tls.certificates]
     own = pairs or [(bundle.read(_SELF_SIGNED), bundle.read(_SELF_SIGNED_KEY))]
-    return ServerTls(tuple(own), tls.minimum, (b"http/1.1",), where=listener.where)
+    return ServerTls(tuple(own), tls.minimum, tuple(name.encode() for name in listener.protocols), where=listener.where)
 
 
 def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:

@@ -123,6 +123,7 @@ class Listeners:
             elif (there.tls is None) == (tls is None):
                 there.listener, there.tls = listener, tls
                 there.door.name = listener.name
+                there.door.protocols = listener.protocols
                 if there.serving is not None and tls is not None:
                     there.serving.set_tls(tls)
             else:

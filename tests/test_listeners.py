@@ -12,6 +12,7 @@ from hmsgw.config.model import Limits, Listener
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.door import Crowd, Door
 from hmsgw.listeners import Listeners
+from hmsgw.transport.become import become
 from tests.assembled import Lingering
 from tests.walks.walk import Gauge
 
@@ -77,7 +78,7 @@ class ListenersTests(SynchronousTestCase):
         clock = Clock()
         return Door(
             listener.name, "http", Limits(), DeadlineSettings(), Deadlines(clock, clock.seconds), clock.seconds,
-            lambda *_: None, str, Gauge(), Crowd(),
+            lambda *_: None, str, Gauge(), Crowd(), h2_gauge=Gauge(), become=become,
         )  # fmt: skip
 
     def want(self, *ports: int, tls: Any = None, name: str = "public") -> list[str]:

@@ -20,7 +20,7 @@ from hmsgw.config.routes import checked_route, tell_twins
 
 def _listener(listener: Listener, at: At) -> Listener:
     if listener.protocols == ("h2",):
-        at.fault("protocols", "h2 alone is not in this version; write [h2, http/1.1], which is served as http/1.1")
+        at.fault("protocols", "h2 alone is not in this version; write [h2, http/1.1]")
     return listener
 
 

@@ -107,7 +107,7 @@ class Limits:
     """Bounds, counted per worker."""
 
     connections: Annotated[int, Count(1)] = 10_000
-    streams: Annotated[int, Later(100, Count(1))] = 100
+    streams: Annotated[int, Count(1, 10_000)] = 100
     head: Annotated[int, Size(1024)] = 64 * 1024
     fields: Annotated[int, Count(1)] = 200
     field: Annotated[int, Size(256)] = 16 * 1024

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from hmsgw.deadlines import NEVER
 from hmsgw.edge.door import Door
 from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, HEAD, State
 from hmsgw.wire.bodies import BodyReader, CountedBody, chunk, last_chunk
@@ -20,12 +24,32 @@ from hmsgw.wire.http1 import encode_response
 _MAX_UNWANTED_BYTES = 64 * 1024
 
 
+@implementer(IPushProducer)
+class WriteSide:
+    """The transport's view of who writes to it; kept apart from who reads."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: AnswerWriter) -> None:
+        self._connection = connection
+
+    def pauseProducing(self) -> None:
+        self._connection.write_full()
+
+    def resumeProducing(self) -> None:
+        self._connection.write_ready()
+
+    def stopProducing(self) -> None:
+        pass
+
+
 class AnswerWriter:
     """See the module. The attributes are EdgeConnection's."""
 
     __slots__ = (
-        "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_door", "_exchange", "_head", "_head_timed",
-        "_keep_alive_s", "_lost", "_out", "_pauses", "_reader", "_state", "deadline", "transport", "wake_s",
+        "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_door", "_exchange", "_full", "_head",
+        "_head_timed", "_keep_alive_s", "_lost", "_out", "_pauses", "_reader", "_state", "deadline", "transport",
+        "wake_s",
     )  # fmt: skip
 
     transport: Any
@@ -37,6 +61,7 @@ class AnswerWriter:
     _close_after: bool
     _door: Door
     _exchange: Any
+    _full: bool
     _head: Any
     _head_timed: bool
     _keep_alive_s: float
@@ -144,6 +169,23 @@ class AnswerWriter:
         if out and not self._lost:
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
             out.clear()
+
+    # --- the transport's write buffer
+
+    def write_full(self) -> None:
+        """The client does not read as fast as the answer comes."""
+        self._full = True
+        self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+        if self._exchange is not None:
+            self._exchange.edge_full()
+
+    def write_ready(self) -> None:
+        self._full = False
+        self.deadline = NEVER
+        if self._state is BODY and not self._pauses:
+            self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+        if self._exchange is not None:
+            self._exchange.edge_ready_for_more()
 
     if TYPE_CHECKING:
 

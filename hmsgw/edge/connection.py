@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER
-from hmsgw.edge.answer import AnswerWriter
+from hmsgw.edge.answer import AnswerWriter, WriteSide
 from hmsgw.edge.door import Door
-from hmsgw.edge.peer import Caller, Peer
+from hmsgw.edge.h2_connection import H2Connection
+from hmsgw.edge.peer import peer_of
 from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, HEAD, LINGERING
 from hmsgw.reasons import HEAD_TOO_LARGE, OVERLOAD, REQUEST_TIMEOUT, TARGET_TOO_LONG
 from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.heads import unreadable_request
 from hmsgw.wire.http1 import parse_again, parse_request
+from hmsgw.wire.http2 import PREFACE_HEAD
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LINGER_S = 2.0
@@ -34,29 +34,10 @@ _REMEMBERED_BYTES = 4096
 _MAX_LINGER_BYTES = 1024 * 1024
 
 
-@implementer(IPushProducer)
-class _WriteSide:
-    """The transport's view of who writes to it; kept apart from who reads."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: EdgeConnection) -> None:
-        self._connection = connection
-
-    def pauseProducing(self) -> None:
-        self._connection.write_full()
-
-    def resumeProducing(self) -> None:
-        self._connection.write_ready()
-
-    def stopProducing(self) -> None:
-        pass
-
-
 class EdgeConnection(AnswerWriter, TwistedProtocol):
     """See the module. door: what the connections of one listener share."""
 
-    __slots__ = ("_full", "_lingered", "_registered", "_running", "_tail", "connected", "peer")
+    __slots__ = ("_lingered", "_registered", "_running", "_tail", "connected", "peer")
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -89,16 +70,15 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
 
     def connectionMade(self) -> None:
         door, transport = self._door, self.transport
-        address = transport.getPeer()
-        host = door.canonical_host(getattr(address, "host", "") or "")
-        tls = getattr(transport, "tls_version", None)
-        certificate = None
-        self.peer = Peer(Caller(host, getattr(address, "port", 0) or 0, certificate), door.name, door.scheme, tls)
+        self.peer = peer_of(transport, door.name, door.scheme, door.canonical_host)
+        if getattr(transport, "negotiatedProtocol", None) == b"h2":
+            door.become(transport, H2Connection(door, self.peer))
+            return
         room = door.entered(self)
         bound_buffer = getattr(transport, "bound_buffer", None)
         if bound_buffer is not None:
             bound_buffer(door.limits.buffer // 2)
-        transport.registerProducer(_WriteSide(self), True)
+        transport.registerProducer(WriteSide(self), True)
         self._registered = True
         if not room:
             self._refuse(EdgeFault("The gateway has as many connections as it can take; try again soon.", OVERLOAD))
@@ -174,9 +154,24 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
                     continue
                 self._take_request(data, end)
         except EdgeFault as fault:
-            self._refuse(fault)
+            if self._head is None and self._buffer.startswith(PREFACE_HEAD) and self._door.takes_h2c:
+                self._become_h2()
+            else:
+                self._refuse(fault)
         finally:
             self._running = False
+
+    def _become_h2(self) -> None:
+        """Prior knowledge (RFC 9113 section 3.3): what stood like a head was the preface."""
+        door, data = self._door, self._buffer
+        self._lost = True
+        self._buffer = b""
+        door.deadlines.forget(self)
+        self._unregister()
+        connection = H2Connection(door, self.peer)
+        door.become(self.transport, connection)
+        door.left(self)
+        connection.dataReceived(data)
 
     def _take_again(self, data: bytes, tail: bytes) -> bool:
         """A request without a body, with the fields of the last one to the byte: only its target is new."""
@@ -377,20 +372,3 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         if self._registered:
             self._registered = False
             self.transport.unregisterProducer()
-
-    # --- the transport's write buffer
-
-    def write_full(self) -> None:
-        """The client does not read as fast as the answer comes."""
-        self._full = True
-        self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
-        if self._exchange is not None:
-            self._exchange.edge_full()
-
-    def write_ready(self) -> None:
-        self._full = False
-        self.deadline = NEVER
-        if self._state is BODY and not self._pauses:
-            self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
-        if self._exchange is not None:
-            self._exchange.edge_ready_for_more()

@@ -34,7 +34,8 @@ class Door:
     """See the module. name: the listener's. exchange: (stream, plane, head, now) -> an exchange that is not started.
     plane: the one that new exchanges get; a reload stores another.
 
-    canonical_host: the one spelling of an address. open: the connections that are there.
+    canonical_host: the one spelling of an address. become: (transport, protocol), gives an open connection to another
+    Protocol. protocols: what is spoken here. open: the connections that are there.
     """
 
     def __init__(
@@ -49,6 +50,10 @@ class Door:
         canonical_host: Callable[[str], str],
         gauge: Gauge,
         crowd: Crowd,
+        *,
+        h2_gauge: Gauge,
+        become: Callable[[Any, Any], None],
+        protocols: tuple[str, ...] = ("h2", "http/1.1"),
     ) -> None:
         self.name = name
         self.scheme = scheme
@@ -61,20 +66,28 @@ class Door:
         self.canonical_host = canonical_host
         self.gauge = gauge
         self.crowd = crowd
+        self.h2_gauge = h2_gauge
+        self.become = become
+        self.protocols = protocols
         self.open: set[Any] = set()
         self.draining = False
         self.emptied: Callable[[], None] | None = None
 
-    def entered(self, connection: Any) -> bool:
+    @property
+    def takes_h2c(self) -> bool:
+        """A client without TLS may begin with HTTP/2's preface."""
+        return self.scheme == "http" and "h2" in self.protocols
+
+    def entered(self, connection: Any, *, h2: bool = False) -> bool:
         """A connection is there; False when there are too many already."""
         self.open.add(connection)
-        self.gauge.n = len(self.open)
+        (self.h2_gauge if h2 else self.gauge).n += 1
         self.crowd.n += 1
         return self.crowd.n <= self.limits.connections
 
-    def left(self, connection: Any) -> None:
+    def left(self, connection: Any, *, h2: bool = False) -> None:
         self.open.discard(connection)
-        self.gauge.n = len(self.open)
+        (self.h2_gauge if h2 else self.gauge).n -= 1
         self.crowd.n -= 1
         if not self.open and self.emptied is not None:
             self.emptied()

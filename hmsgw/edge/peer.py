@@ -5,6 +5,7 @@ Knows: addresses, TLS, the listener. Refuses to know: requests; what a trusted p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -21,6 +22,15 @@ class Caller:
     def behind_proxy(self, host: str) -> Caller:
         """Who this one, a trusted proxy, says that it speaks for."""
         return Caller(host, 0, None)
+
+
+def peer_of(transport: Any, listener: str, scheme: str, canonical_host: Callable[[str], str]) -> Peer:
+    """Who is at the other end of `transport`."""
+    address = transport.getPeer()
+    host = canonical_host(getattr(address, "host", "") or "")
+    return Peer(
+        Caller(host, getattr(address, "port", 0) or 0, None), listener, scheme, getattr(transport, "tls_version", None)
+    )
 
 
 class Peer:

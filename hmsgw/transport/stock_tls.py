@@ -39,6 +39,11 @@ class StockTls(BufferingTLSTransport):
         session = self.getHandle()
         return None if session is None else session.get_protocol_version_name()
 
+    def become(self, protocol: Any) -> None:
+        """Another Protocol takes the connection over."""
+        between: Any = self.wrappedProtocol
+        between.become(protocol)
+
     def abortConnection(self) -> None:
         """Close now. Twisted's own fails on a connection that is lost already."""
         if self.getHandle() is not None:
@@ -94,6 +99,12 @@ class AfterHandshake(Protocol):
             self._over(why)
         else:
             self._over(None)
+
+    def become(self, protocol: Any) -> None:
+        """Another Protocol takes the place of `inner`."""
+        self._inner = protocol
+        self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
+        protocol.makeConnection(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         # Without the cycle both are freed at once.

@@ -184,6 +184,14 @@ class UvTransport:
         if self._uv is not None and self._uv.get_extra_info("ssl_object") is None:
             self._uv.set_write_buffer_limits(high=max_bytes)
 
+    def become(self, protocol: Any) -> None:
+        """Another Protocol takes the connection over; it is made to believe that it was just made."""
+        self._protocol = protocol
+        self._producer = None
+        self.data_received = protocol.dataReceived
+        self._uv.set_protocol(self)  # uvloop keeps the method, not the adapter
+        protocol.makeConnection(self)
+
     def getPeer(self) -> Any:
         return _address(self._uv.get_extra_info("peername"))
 

@@ -141,8 +141,13 @@ class ChunkedBody:
             fields = [parse_line(line) for line in data[at:end].split(b"\r\n")]
         except BadLine:
             raise BodyFault("A trailer is not a header field.") from None
-        self.trailers += [field for field in fields if field[0] not in _NOT_IN_TRAILERS and b"_" not in field[0]]
+        self.trailers += sendable_trailers(fields)
         return end + 4
+
+
+def sendable_trailers(fields: list[Field]) -> list[Field]:
+    """Those that say nothing which the head had to say, and look like nothing else."""
+    return [field for field in fields if field[0] not in _NOT_IN_TRAILERS and b"_" not in field[0]]
 
 
 _AT_SIZE, _AT_DATA_END, _AT_TRAILERS = 0, -1, -2

@@ -43,6 +43,34 @@ class FieldLines(dict[bytes, Field]):
         return field
 
 
+class FieldPairs(dict[tuple[bytes, bytes], Field]):
+    """`pairs[name, value]` is the field that HTTP/2 carries so, by the same grammar. Raises BadLine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._older: dict[tuple[bytes, bytes], Field] = {}
+
+    def __missing__(self, pair: tuple[bytes, bytes]) -> Field:
+        field = self._older.get(pair)
+        if field is None:
+            field = parse_pair(*pair)
+        if len(pair[0]) + len(pair[1]) <= _MAX_LINE_BYTES:
+            if len(self) >= _MAX_LINES:
+                self._older = dict(self)
+                self.clear()
+            self[pair] = field
+        return field
+
+
+def parse_pair(name: bytes, value: bytes) -> Field:
+    """The field of a name and a value that came apart (RFC 9113 section 8.2). Raises BadLine."""
+    if TOKEN.fullmatch(name) is None or name.lower() != name:
+        raise BadLine("A field's name is not a token in lower case.")
+    if value.strip(b" \t") != value:
+        raise BadLine("A field's value begins or ends with white space.")
+    return parse_line(b"%b:%b" % (name, value))
+
+
 def parse_line(line: bytes) -> Field:
     """The field of one line without its CR LF. Raises BadLine."""
     match = _LINE.fullmatch(line)

@@ -16,7 +16,7 @@ from hmsgw.wire.fieldlines import BadLine, FieldLines
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
-from hmsgw.wire.target import AUTHORITY
+from hmsgw.wire.target import authorities
 
 #: Fields that say how a message is framed or handled on this hop; everything else is carried on unread.
 _MARKED_IN_REQUESTS = HOP_BY_HOP | FRAMING | MANAGED | {b"expect"}
@@ -25,18 +25,6 @@ _MARKED_IN_RESPONSES = HOP_BY_HOP | {b"content-length", b"date"}
 _VISIBLE = re.compile(rb"[!-~]+")
 _PLAIN_TARGET_BYTES = 256
 _NO_NAMES: frozenset[bytes] = frozenset()
-
-
-class _Authorities(dict[bytes, bytes]):
-    """Host values seen before -> lower case; bounded, checked once."""
-
-    def __missing__(self, host: bytes) -> bytes:
-        if AUTHORITY.fullmatch(host) is None:
-            raise EdgeFault("The Host field is not a host with an optional port.")
-        if len(self) >= 1024:
-            self.clear()
-        lower = self[host] = host.lower()
-        return lower
 
 
 class _StatusLines(dict[bytes, int]):
@@ -56,7 +44,6 @@ class _StatusLines(dict[bytes, int]):
 
 _request_lines = FieldLines()
 _response_lines = FieldLines()
-_authorities = _Authorities()
 _statuses = _StatusLines()
 
 
@@ -111,7 +98,7 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
         raise EdgeFault("The request has both Content-Length and Transfer-Encoding.")
     if host is not None:
         fields.remove(host)
-        request.authority = _authorities[host[2]]
+        request.authority = authorities[host[2]]
     elif version == b"HTTP/1.1":
         raise EdgeFault("An HTTP/1.1 request must have a Host field.")
     if target[0] != 0x2F or 0x23 in target:
@@ -185,7 +172,7 @@ def _other_target(request: RequestHead, target: bytes) -> bytes:
         raise EdgeFault("The request target is neither a path nor an http(s) URL.")
     cut = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
     # RFC 9112 section 3.2.2: the target's authority takes the place of Host.
-    request.authority = _authorities[rest[:cut]]
+    request.authority = authorities[rest[:cut]]
     return rest[cut:] if rest[cut : cut + 1] == b"/" else b"/" + rest[cut:]
 
 

@@ -20,6 +20,21 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 _BAD_BYTES = re.compile(rb"[\x00-\x20\x7f-\xff]")
 
 
+class Authorities(dict[bytes, bytes]):
+    """Host values seen before -> lower case; bounded, checked once."""
+
+    def __missing__(self, host: bytes) -> bytes:
+        if AUTHORITY.fullmatch(host) is None:
+            raise EdgeFault("The Host field is not a host with an optional port.")
+        if len(self) >= 1024:
+            self.clear()
+        lower = self[host] = host.lower()
+        return lower
+
+
+authorities = Authorities()
+
+
 def host_of(authority: bytes) -> str:
     """The host of an authority that `AUTHORITY` matches, without port, brackets and final dot; "" of none."""
     host = authority.decode("ascii")

@@ -11,6 +11,7 @@ from hmsgw.config.model import Deadlines as DeadlineSettings
 from hmsgw.config.model import Limits
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.door import Crowd, Door
+from hmsgw.transport.become import become
 from tests.walks.walk import Gauge
 
 
@@ -37,7 +38,7 @@ class DoorTests(SynchronousTestCase):
         clock = Clock()
         return Door(
             "public", "https", Limits(connections=connections), DeadlineSettings(), Deadlines(clock, clock.seconds),
-            clock.seconds, lambda *_: None, str, gauge, crowd,
+            clock.seconds, lambda *_: None, str, gauge, crowd, h2_gauge=Gauge(), become=become,
         )  # fmt: skip
 
     def test_bound(self) -> None:

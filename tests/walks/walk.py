@@ -25,6 +25,7 @@ from hmsgw.proxy.exchange import Exchange
 from hmsgw.proxy.forwarding import TrustedProxies, canonical_host
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.router import Router
+from hmsgw.transport.become import become
 from hmsgw.upstream.cluster import Cluster
 from hmsgw.upstream.connection import UpstreamConnection
 
@@ -153,7 +154,7 @@ class Walk:
         )
         self.door = Door(
             "public", "http", self.plane.limits, deadlines or DeadlineSettings(), self.deadlines, self.clock.seconds,
-            Exchange, canonical_host, Gauge(), Crowd(),
+            Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), become=become,
         )  # fmt: skip
         self.door.plane = self.plane
         self.client = self.new_client(client)
@@ -228,6 +229,11 @@ class Walk:
             name, _, value = one.partition(b": ")
             fields.setdefault(name.lower(), []).append(value)
         return line, fields, rest
+
+    def passes(self, seconds: float) -> None:
+        """So much time, in steps."""
+        for _ in range(int(seconds * 5)):
+            self.clock.advance(0.2)
 
     def get(self, path: bytes = b"/a", more: bytes = b"") -> None:
         """The client sends a GET."""

@@ -1,0 +1,336 @@
+"""One HTTP/2 connection from a client (RFC 9113).
+
+Knows: which stream an event belongs to, when the connection is idle, how it is drained, what a flood is. Refuses to
+know: frames (`wire.http2`), what is in a head (`wire.http2_heads`), routes and upstreams: an exchange is made for each
+request, as for HTTP/1.1. Strategy: everything that came in one read is handled before anything is written, and written
+at once; what the client does not read waits in its stream, bounded, and the exchange is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hmsgw.deadlines import NEVER
+from hmsgw.edge.door import Door
+from hmsgw.edge.flood import Budget
+from hmsgw.edge.h2_stream import H2Stream
+from hmsgw.edge.peer import Peer
+from hmsgw.wire.bodies import sendable_trailers
+from hmsgw.wire.faults import EdgeFault
+from hmsgw.wire.fieldlines import BadLine, parse_pair
+from hmsgw.wire.heads import RequestHead, unreadable_request
+from hmsgw.wire.http2 import (
+    DataReceived,
+    DenialOfServiceError,
+    ErrorCode,
+    NGH2Error,
+    PingReceived,
+    PriorityUpdateReceived,
+    RequestReceived,
+    SettingsReceived,
+    StreamClosed,
+    StreamReset,
+    TrailersReceived,
+    WindowUpdated,
+    goaway,
+    server_session,
+)
+from hmsgw.wire.http2_heads import request_head
+
+_WRITE_BYTES = 64 * 1024
+_MIN_SHARE_BYTES = 16 * 1024
+#: Between the two GOAWAYs of a graceful end (RFC 9113 section 6.8): a round trip, and some.
+_LAST_CALL_S = 1.0
+
+
+@implementer(IPushProducer)
+class H2Connection(TwistedProtocol):
+    """See the module. Takes the place of an EdgeConnection when the client speaks HTTP/2."""
+
+    transport: Any
+
+    def __init__(self, door: Door, peer: Peer) -> None:
+        self.door = door
+        self.peer = peer
+        limits = door.limits
+        self.session = server_session(
+            streams=limits.streams, head_bytes=limits.head, fields=limits.fields, window_bytes=limits.buffer // 2
+        )
+        self.streams: dict[int, H2Stream] = {}
+        self._written: set[H2Stream] = set()
+        self._budget = Budget()
+        self._last_id = 0
+        self._busy = False
+        self._full = False
+        self._lost = False
+        self._draining = False
+        self._closing = False
+        self._again = False
+        #: When the transport has taken nothing for too long; when the second GOAWAY is due; when idling ends.
+        self._stuck_at = self._last_call_at = self._idle_at = NEVER
+        self.deadline = NEVER
+        self.wake_s = NEVER
+
+    # --- Twisted's side
+
+    def connectionMade(self) -> None:
+        door, transport = self.door, self.transport
+        bound_buffer = getattr(transport, "bound_buffer", None)
+        if bound_buffer is not None:
+            bound_buffer(door.limits.buffer // 2)
+        transport.registerProducer(self, True)
+        if not door.entered(self, h2=True):
+            self._end(ErrorCode.ENHANCE_YOUR_CALM)
+            return
+        self._idle_at = door.seconds() + door.settings.head
+        self._arm()
+        if door.draining:
+            self.drain()
+        self.flush()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._busy = True
+        try:
+            broken = self._receive(data)
+            for event in self.session.events():
+                heed = _HEED.get(type(event))
+                if heed is not None:
+                    heed(self, event)
+                    if self._closing:
+                        return
+        finally:
+            self._busy = False
+        if broken is not None:
+            self._end(broken)
+        else:
+            self.flush()
+
+    def _receive(self, data: bytes) -> int | None:
+        """None, or the error that ends the connection."""
+        try:
+            self.session.receive_data(data)
+        except DenialOfServiceError:
+            return ErrorCode.ENHANCE_YOUR_CALM
+        except NGH2Error:
+            return ErrorCode.PROTOCOL_ERROR
+        return None
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = self._closing = True
+        self.door.deadlines.forget(self)
+        streams, self.streams = self.streams, {}
+        self._written.clear()
+        for stream in streams.values():
+            stream.abandon()
+        # Last: with the last connection the gateway may end, and its last exchange has to be counted by then.
+        self.door.left(self, h2=True)
+
+    def deadline_passed(self, now: float) -> None:
+        if self._closing or now >= self._stuck_at:
+            self.abort()
+        elif now >= self._last_call_at:
+            self._last_call_at = NEVER
+            self.session.send_goaway(ErrorCode.NO_ERROR)
+            self.flush()
+        elif now >= self._idle_at:
+            self.session.send_goaway(ErrorCode.NO_ERROR)
+            self._close()
+        if not self._closing:
+            self._arm()
+
+    def _arm(self) -> None:
+        self.door.deadlines.arm(self, min(self._stuck_at, self._last_call_at, self._idle_at))
+
+    # --- events
+
+    def _request(self, event: RequestReceived) -> None:
+        door = self.door
+        self._budget.earn_request()
+        self._idle_at = NEVER
+        number = self._last_id = event.stream_id
+        limits = door.limits
+        fault: EdgeFault | None = None
+        head: RequestHead
+        try:
+            head = request_head(event.headers, event.end_stream, limits.head, limits.field, limits.fields)
+        except EdgeFault as error:
+            fault = error
+            head = unreadable_request()
+            head.protocol = "h2"
+        stream = self.streams[number] = H2Stream(self, number, head, not event.end_stream)
+        stream.exchange = exchange = door.exchange(stream, door.plane, head, door.seconds())
+        if fault is not None:
+            exchange.refuse(fault.reason, fault.detail)
+            return
+        stream.expect_body()
+        exchange.start()
+
+    def _data(self, event: DataReceived) -> None:
+        data, ended = event.data, event.end_stream
+        if data:
+            self._budget.earn_bytes(len(data) + 1024)
+        elif not ended and not self._afford():
+            return
+        stream = self.streams.get(event.stream_id)
+        if stream is None:
+            if data:
+                self.session.acknowledge_received_data(len(data), event.stream_id)
+            return
+        if data:
+            stream.data(data)
+        if ended and not stream.gone:
+            stream.end([])
+
+    def _trailers(self, event: TrailersReceived) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None:
+            return
+        try:
+            fields = [parse_pair(name, value) for name, value in event.headers]
+        except BadLine:
+            fields = []
+        stream.end(sendable_trailers(fields))
+
+    def _stream_reset(self, event: StreamReset) -> None:
+        if not self._budget.spend_reset(self.door.seconds()):
+            self._end(ErrorCode.ENHANCE_YOUR_CALM)
+
+    def _stream_closed(self, event: StreamClosed) -> None:
+        stream = self.streams.pop(event.stream_id, None)
+        if stream is not None:
+            self._written.discard(stream)
+            stream.lost()
+        if not self.streams:
+            self._idle_at = self.door.seconds() + self.door.settings.keep_alive
+            self._arm()
+
+    def _control(self, event: object) -> None:
+        self._afford()
+
+    def _afford(self) -> bool:
+        if self._budget.spend():
+            return True
+        self._end(ErrorCode.ENHANCE_YOUR_CALM)
+        return False
+
+    # --- writing
+
+    def written(self, stream: H2Stream) -> None:
+        """Something was put into the stream: look at it after the next write."""
+        self._written.add(stream)
+        self._again = True
+
+    def flush(self) -> None:
+        """Write what the client's windows and the transport take."""
+        if self._busy or self._closing:
+            return
+        self._busy = True  # what exchanges do while they are told of a window is written here, not within
+        try:
+            self._again = True
+            while self._again:
+                self._again = False
+                self._write()
+                self._settle()
+        finally:
+            self._busy = False
+        for event in self.session.events():
+            if type(event) is StreamClosed:  # by what was written
+                self._stream_closed(event)
+        if not self.session.want_read and not self.session.want_write:
+            self._close()
+
+    def _write(self) -> None:
+        session, write = self.session, self.transport.write
+        while not self._full and not self._lost:
+            data = session.data_to_send(_WRITE_BYTES)
+            if not data:
+                return
+            self._budget.earn_bytes(len(data))
+            write(data)
+
+    def _settle(self) -> None:
+        """Tell exchanges whether their clients keep up."""
+        written, self._written = self._written, set()
+        share = max(_MIN_SHARE_BYTES, self.door.limits.buffer // max(1, len(self.streams)))
+        waiting = [stream for stream in written if stream.settle(share)]
+        self._written.update(waiting)
+
+    # --- the transport's view of who writes to it
+
+    def pauseProducing(self) -> None:
+        self._full = True
+        self._stuck_at = self.door.seconds() + self.door.settings.body_progress
+        self._arm()
+
+    def resumeProducing(self) -> None:
+        self._full = False
+        self._stuck_at = NEVER
+        self.flush()
+
+    def stopProducing(self) -> None:
+        pass
+
+    # --- the end
+
+    def drain(self) -> None:
+        """No new streams soon, then none at all; those that are open are finished."""
+        if self._draining or self._closing:
+            return
+        self._draining = True
+        self.session.send_shutdown_notice()
+        self._last_call_at = self.door.seconds() + _LAST_CALL_S
+        self._arm()
+        self.flush()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        if not self._lost:
+            self._closing = True
+            self.transport.unregisterProducer()
+            self.transport.abortConnection()
+
+    def _end(self, code: int) -> None:
+        """The client broke the protocol, or asks too much: say which, and close."""
+        if self._closing:
+            return
+        self._closing = True
+        self.transport.write(goaway(self._last_id, code))
+        self._lose()
+
+    def _close(self) -> None:
+        if self._closing:
+            return
+        self._busy = False
+        self._write()
+        self._closing = True
+        self._lose()
+
+    def _lose(self) -> None:
+        streams, self.streams = self.streams, {}
+        for stream in streams.values():
+            stream.abandon()
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self.door.deadlines.arm(self, self.door.seconds() + self.door.settings.body_progress)
+
+
+_HEED: dict[type, Callable[[H2Connection, Any], None]] = {
+    RequestReceived: H2Connection._request,
+    DataReceived: H2Connection._data,
+    TrailersReceived: H2Connection._trailers,
+    StreamReset: H2Connection._stream_reset,
+    StreamClosed: H2Connection._stream_closed,
+    PingReceived: H2Connection._control,
+    SettingsReceived: H2Connection._control,
+    PriorityUpdateReceived: H2Connection._control,
+    WindowUpdated: H2Connection._control,
+}

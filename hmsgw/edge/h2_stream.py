@@ -1,0 +1,222 @@
+"""One HTTP/2 request and its answer: the client's half of an exchange.
+
+Knows: how an answer is put into a stream, how much of a body the client may still send, when either made no progress
+for too long. Refuses to know: other streams, bytes (`edge.h2_connection`, `wire.http2`). Strategy: the same words as
+`edge.connection` has for the exchange; a stream's window is given back only for what the exchange has taken.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from hmsgw.deadlines import NEVER
+from hmsgw.edge.door import Door
+from hmsgw.edge.peer import Peer
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.http2 import ErrorCode, Session
+from hmsgw.wire.http2_heads import informational_pairs, response_pairs, trailer_pairs
+
+
+class Carrier(Protocol):
+    """The connection, as far as a stream needs it."""
+
+    door: Door
+    peer: Peer
+    session: Session
+
+    def flush(self) -> None: ...
+    def written(self, stream: H2Stream) -> None: ...
+
+
+class H2Stream:
+    """number: the stream's id. head: the request's. exchange: None once it is over. queued: bytes of the answer that
+    wait for the client's window. unfinished: the client has not ended its body."""
+
+    __slots__ = (
+        "_answered", "_body_allowed", "_carrier", "_full", "_has_body", "_held", "_paused", "deadline", "exchange",
+        "gone", "head", "number", "peer", "queued", "unfinished", "wake_s",
+    )  # fmt: skip
+
+    def __init__(self, carrier: Carrier, number: int, head: RequestHead, unfinished: bool) -> None:
+        self._carrier = carrier
+        self.peer = carrier.peer
+        self.number = number
+        self.head = head
+        self.exchange: Any = None
+        self.unfinished = unfinished
+        self._has_body = head.length != 0
+        self.queued = 0
+        self.gone = False
+        self._answered = False
+        self._body_allowed = True
+        self._paused = False
+        self._held = 0
+        self._full = False
+        self.deadline = NEVER
+        self.wake_s = NEVER
+
+    # --- what the client sends
+
+    def data(self, data: bytes) -> None:
+        """Some of the body. What the exchange does not take at once is given back later."""
+        self._held += len(data)
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.request_data(data)
+        if not self._paused or self.exchange is None:
+            self._give_back()
+            self._expect_more()
+
+    def end(self, trailers: list[Field]) -> None:
+        """The body is whole."""
+        self.unfinished = False
+        self.deadline = NEVER
+        if self.exchange is not None and self._has_body:
+            self.exchange.request_end(trailers)
+
+    def lost(self) -> None:
+        """The stream is closed."""
+        self._give_back()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """The connection is at its end, and the stream with it."""
+        self.gone = True
+        self._carrier.door.deadlines.forget(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.edge_lost()
+
+    def expect_body(self) -> None:
+        """A body is to come; the clock runs."""
+        self._expect_more()
+
+    def _expect_more(self) -> None:
+        if self.unfinished and not self._paused and not self.gone:
+            door = self._carrier.door
+            door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
+
+    def _give_back(self) -> None:
+        held, self._held = self._held, 0
+        if held:
+            self._carrier.session.acknowledge_received_data(held, self.number)
+
+    def deadline_passed(self, now: float) -> None:
+        """The client neither sends its body nor reads its answer."""
+        if self.gone:
+            return
+        if self.unfinished and self.exchange is not None and not self.queued:
+            self.exchange.body_timed_out()
+        else:
+            self._reset(ErrorCode.CANCEL)
+            self.lost()
+        self._carrier.flush()
+
+    # --- the answer
+
+    def send_informational(self, status: int, fields: list[Field]) -> None:
+        """A 1xx answer."""
+        if not self.gone:
+            self._carrier.session.send_informational_response(self.number, informational_pairs(status, fields))
+
+    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+        """The final answer, all of it."""
+        self.send_head(head, ended=not body)
+        if body:
+            self.send_data(body)
+        self.send_end([])
+
+    def send_head(self, head: ResponseHead, *, ended: bool = False) -> None:
+        """The final answer's head; data and end follow, unless it has ended."""
+        if self.gone:
+            return
+        status = head.status
+        allowed = head.body and self.head.method != b"HEAD" and status != 204 and status != 304 and not ended
+        self._body_allowed = allowed
+        pairs = response_pairs(head, self.exchange.wall_s)
+        self._carrier.session.send_response(self.number, pairs, end_stream=not allowed)
+
+    def send_data(self, data: bytes) -> None:
+        if self._body_allowed and data and not self.gone:
+            self._carrier.session.send_data(self.number, data)
+            self.queued += len(data)
+
+    def send_end(self, trailers: list[Field]) -> None:
+        """The answer is whole."""
+        self.exchange = None
+        self._answered = True
+        if self.gone:
+            return
+        if self._body_allowed:
+            session = self._carrier.session
+            if trailers:
+                session.send_trailers(self.number, trailer_pairs(trailers))
+            else:
+                session.end_stream(self.number)
+        if self._paused or self._held:
+            self._paused = False
+            self._give_back()
+        self.flush()
+
+    def cut(self) -> None:
+        """The answer can't be finished."""
+        self.exchange = None
+        if not self.gone:
+            self._reset(ErrorCode.INTERNAL_ERROR)
+            self.flush()
+
+    def flush(self) -> None:
+        """Nothing more in this turn."""
+        self._carrier.written(self)
+        self._carrier.flush()
+
+    def pause_body(self) -> None:
+        """No more of the body for now: its window is not given back."""
+        if self.unfinished and not self._paused:
+            self._paused = True
+            if not self.queued:
+                self.deadline = NEVER
+
+    def resume_body(self) -> None:
+        if self._paused:
+            self._paused = False
+            if not self.gone:
+                self._give_back()
+                self._expect_more()
+                self._carrier.flush()
+
+    def _reset(self, code: int) -> None:
+        self._carrier.session.reset_stream(self.number, code)
+
+    # --- how fast the client reads
+
+    def settle(self, share: int) -> bool:
+        """After a write: how much waits for the client's window, at most `share` bytes before the exchange is told.
+
+        Returns whether the stream is still to be looked at after the next write.
+        """
+        if self.gone:
+            return False
+        before, self.queued = self.queued, self._carrier.session.queued_body_size(self.number)
+        if self.queued > share and not self._full:
+            self._full = True
+            if self.exchange is not None:
+                self.exchange.edge_full()
+        elif self._full and self.queued <= share // 2:
+            self._full = False
+            if self.exchange is not None:
+                self.exchange.edge_ready_for_more()
+        if self.queued:
+            if self.queued != before or self.deadline is NEVER:
+                door = self._carrier.door
+                door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
+            return True
+        if self._answered and self.unfinished:
+            # RFC 9113 section 8.1: the answer is out, the rest of the body is not wanted
+            self.unfinished = False
+            self._reset(ErrorCode.NO_ERROR)
+            self._carrier.written(self)
+        elif not self.unfinished:
+            self.deadline = NEVER
+        return False

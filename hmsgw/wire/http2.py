@@ -1,0 +1,71 @@
+"""HTTP/2 as bytes (RFC 9113): the one file that imports ngh2 (libnghttp2).
+
+Knows: how a session is set up, what bounds it has of its own, and how it ends. Refuses to know: sockets, requests
+(`wire.http2_heads`), what a stream is for. Strategy: framing, HPACK, flow control and the order of answers by priority
+(RFC 9218) are the library's; it hands over events and takes answers. It gives no window back by itself: that is done
+when the far side has taken the bytes.
+"""
+
+from __future__ import annotations
+
+from ngh2 import Connection as Session
+from ngh2.config import Configuration, Role
+from ngh2.enums import ErrorCode, Setting
+from ngh2.events import (
+    DataReceived,
+    PingReceived,
+    PriorityUpdateReceived,
+    RequestReceived,
+    SettingsReceived,
+    StreamClosed,
+    StreamReset,
+    TrailersReceived,
+    WindowUpdated,
+)
+from ngh2.exceptions import DenialOfServiceError, NGH2Error
+
+__all__ = [
+    "PREFACE_HEAD", "DataReceived", "DenialOfServiceError", "ErrorCode", "NGH2Error", "PingReceived",
+    "PriorityUpdateReceived", "RequestReceived", "Session", "SettingsReceived", "StreamClosed", "StreamReset",
+    "TrailersReceived", "WindowUpdated", "goaway", "server_session",
+]  # fmt: skip
+
+#: What a client with prior knowledge begins with (RFC 9113 section 3.4); to an HTTP/1 reader it is a head.
+PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"
+
+_FIELD_OVERHEAD_BYTES = 32
+_MAX_STREAM_ID = 2**31 - 1
+
+
+def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: int) -> Session:
+    """A server's side of one connection. streams: most at once. head_bytes, fields: of one head. window_bytes: what a
+    client may send of one stream's body before any of it was taken; eight times that for the connection.
+
+    A head up to twice the bounds is still handed over, so that it can be answered; beyond that the connection ends.
+    """
+    session = Session(
+        Role.SERVER,
+        Configuration(
+            auto_window_update=False,
+            max_inbound_header_count=2 * fields + 8,
+            max_inbound_header_list_size=2 * head_bytes + 2 * fields * _FIELD_OVERHEAD_BYTES,
+            max_continuations=2 + head_bytes // 8192,
+            max_outbound_ack=256,
+        ),
+    )
+    session.initiate_connection(
+        {
+            Setting.MAX_CONCURRENT_STREAMS: streams,
+            Setting.INITIAL_WINDOW_SIZE: window_bytes,
+            Setting.MAX_HEADER_LIST_SIZE: head_bytes,
+            Setting.NO_RFC7540_PRIORITIES: 1,
+        }
+    )
+    session.set_local_window_size(8 * window_bytes)
+    return session
+
+
+def goaway(last_stream_id: int, code: int) -> bytes:
+    """A GOAWAY frame (RFC 9113 section 6.8), for a session that has failed and writes no more itself."""
+    payload = (last_stream_id & _MAX_STREAM_ID).to_bytes(4, "big") + code.to_bytes(4, "big")
+    return len(payload).to_bytes(3, "big") + b"\x07\x00" + bytes(4) + payload

@@ -1,0 +1,179 @@
+"""HTTP/2 heads: lists of fields to records and back (RFC 9113 section 8).
+
+Knows: pseudo-header fields, what HTTP/2 forbids that HTTP/1.1 allows, cookies in crumbs. Refuses to know: frames
+(`wire.http2`). Strategy: what libnghttp2 has checked is checked again by the grammar that HTTP/1.1 is held to, because
+a request is likely to go on as HTTP/1.1; each field is remembered, so that costs one look-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from hmsgw.reasons import HEAD_TOO_LARGE, TARGET_TOO_LONG
+from hmsgw.wire.dates import http_date_line
+from hmsgw.wire.faults import EdgeFault
+from hmsgw.wire.fieldlines import BadLine, FieldPairs
+from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
+from hmsgw.wire.headers import TOKEN, Field
+from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
+from hmsgw.wire.target import authorities
+
+#: Belong to a connection of HTTP/1.1 and make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
+_FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
+_MARKED = HOP_BY_HOP | FRAMING | MANAGED | {b"expect", b"cookie"}
+_VISIBLE = re.compile(rb"[!-~]+")
+_SCHEMES = frozenset({b"https", b"http"})
+_FIELD_OVERHEAD_BYTES = 32
+
+_fields = FieldPairs()
+_STATUS = [(b":status", b"%d" % status) for status in range(1000)]
+
+Pairs = Iterable[tuple[bytes, bytes]]
+
+
+def request_head(pairs: Pairs, ended: bool, max_head_bytes: int, max_field_bytes: int, max_fields: int) -> RequestHead:
+    """A request's head as a record. ended: no body follows.
+
+    Raises EdgeFault: bad-request, or head-too-large as 431 (fields) or 414 (target).
+    """
+    request = RequestHead()
+    request.protocol = "h2"
+    pseudo: dict[bytes, bytes] = {}
+    fields: list[Field] = []
+    marked: list[Field] | None = None
+    size = 0
+    try:
+        for pair in pairs:
+            name, value = pair
+            size += len(name) + len(value)
+            if name[:1] == b":":
+                if fields or name in pseudo:
+                    raise EdgeFault("A pseudo-header field stands twice, or behind other fields.")
+                pseudo[name] = value
+                continue
+            field = _fields[pair]
+            if name in _MARKED:
+                if marked is None:
+                    marked = []
+                marked.append(field)
+            elif 0x5F in name:
+                request.strip = True
+            fields.append(field)
+    except BadLine as bad:
+        raise EdgeFault(str(bad)) from None
+    if size + _FIELD_OVERHEAD_BYTES * len(fields) > max_field_bytes or len(fields) > max_fields:
+        _check_sizes(pseudo, fields, max_head_bytes, max_field_bytes, max_fields)
+    if not ended:
+        request.length = None
+    if marked is not None:
+        for field in marked:
+            _read_marked(request, field, fields)
+    if ended:
+        if request.length:
+            raise EdgeFault("Content-Length promises a body, and there is none.")
+        request.length = 0
+    elif request.length is None:
+        request.chunked = request.strip = True
+    _read_pseudo(request, pseudo, fields)
+    request.fields = tuple(fields)
+    return request
+
+
+def _check_sizes(
+    pseudo: dict[bytes, bytes], fields: list[Field], max_head_bytes: int, max_field_bytes: int, max_fields: int
+) -> None:
+    if len(fields) > max_fields:
+        raise EdgeFault(f"The request has more than {max_fields} header fields.", HEAD_TOO_LARGE)
+    if len(pseudo.get(b":path", b"")) > max_field_bytes:
+        raise EdgeFault(f"The request target is longer than {max_field_bytes} bytes.", TARGET_TOO_LONG)
+    if max((len(name) + len(value) for name, _, value in fields), default=0) > max_field_bytes:
+        raise EdgeFault(f"A header field is longer than {max_field_bytes} bytes.", HEAD_TOO_LARGE)
+    if sum(len(name) + len(value) + 4 for name, _, value in fields) > max_head_bytes:
+        raise EdgeFault(f"The request's head is longer than {max_head_bytes} bytes.", HEAD_TOO_LARGE)
+
+
+def _read_marked(request: RequestHead, field: Field, fields: list[Field]) -> None:
+    name, _, value = field
+    if name in _FORBIDDEN:
+        raise EdgeFault(f"The field {name.decode()} has no meaning in HTTP/2.")
+    if name == b"content-length":
+        if request.has_length or not value.isdigit() or len(value) > 18:
+            raise EdgeFault("Content-Length must be one decimal number.")
+        request.has_length = True
+        request.length = int(value)
+    elif name == b"host":
+        if request.authority:
+            raise EdgeFault("The request has more than one Host field.")
+        request.authority = authorities[value]
+        fields.remove(field)
+    elif name == b"cookie":
+        _join_cookies(fields)
+    elif name == b"expect":
+        request.expect_continue = value.lower() == b"100-continue"
+    else:
+        request.strip = True
+        if name == b"te":
+            request.te_trailers = value == b"trailers"
+
+
+def _join_cookies(fields: list[Field]) -> None:
+    """RFC 9113 section 8.2.3: crumbs are one field to whoever does not speak HTTP/2."""
+    crumbs = [field for field in fields if field[0] == b"cookie"]
+    if len(crumbs) > 1:
+        at = fields.index(crumbs[0])
+        fields[:] = [field for field in fields if field[0] != b"cookie"]
+        fields.insert(at, (b"cookie", b"cookie", b"; ".join([value for _, _, value in crumbs])))
+
+
+def _read_pseudo(request: RequestHead, pseudo: dict[bytes, bytes], fields: list[Field]) -> None:
+    """RFC 9113 section 8.3.1. The authority wins over Host, and they may not differ."""
+    method = pseudo.pop(b":method", b"")
+    if method not in METHODS and TOKEN.fullmatch(method) is None:
+        raise EdgeFault("The request's method is not a token.")
+    request.method = method
+    given = pseudo.pop(b":authority", None)
+    if given is not None:
+        authority = authorities[given]
+        if request.authority and request.authority != authority:
+            raise EdgeFault("Host and :authority name different hosts.")
+        request.authority = authority
+    if not request.authority:
+        raise EdgeFault("The request names no host: neither :authority nor Host.")
+    if method == b"CONNECT" and not pseudo:
+        request.target = request.authority
+        return
+    if pseudo.pop(b":scheme", b"") not in _SCHEMES:
+        raise EdgeFault("The request's scheme is neither http nor https.")
+    target = pseudo.pop(b":path", b"")
+    if pseudo:
+        raise EdgeFault("The request has a pseudo-header field that is not known here.")
+    if target[:1] != b"/" and not (target == b"*" and method == b"OPTIONS"):
+        raise EdgeFault("The request's path does not begin with a slash.")
+    if _VISIBLE.fullmatch(target) is None:
+        raise EdgeFault("The request target holds a byte that must be percent-encoded.")
+    if 0x23 in target:
+        raise EdgeFault("A request target has no fragment.")
+    request.target = target
+
+
+def response_pairs(head: ResponseHead, wall_s: float) -> list[tuple[bytes, bytes]]:
+    """A final answer's fields as HTTP/2 carries them. wall_s: for Date, where the answer has none."""
+    status = head.status
+    pairs = [_STATUS[status]]
+    pairs += [(name, value) for name, _, value in head.fields]
+    if head.length is not None and not head.framed and status != 204 and status != 304:
+        pairs.append((b"content-length", b"%d" % head.length))
+    if not head.dated:
+        pairs.append((b"date", http_date_line(wall_s)[6:-2]))
+    return pairs
+
+
+def informational_pairs(status: int, fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
+    """A 1xx answer's fields."""
+    return [_STATUS[status], *trailer_pairs(fields)]
+
+
+def trailer_pairs(fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
+    """Fields without a start, as HTTP/2 carries them."""
+    return [(name, value) for name, _, value in fields]

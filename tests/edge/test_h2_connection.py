@@ -1,0 +1,344 @@
+"""HTTP/2 connections of clients, without a socket."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.config.model import Deadlines, Limits
+from hmsgw.wire.http2 import PREFACE_HEAD
+from tests.walks.h2_client import H2Client, begin
+from tests.walks.walk import OK, Walk
+
+CALM = 11
+NO_ERROR, PROTOCOL_ERROR = 0, 1
+
+
+def frame(kind: int, flags: int, number: int, payload: bytes = b"") -> bytes:
+    """One frame, as it stands on the wire."""
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + number.to_bytes(4, "big") + payload
+
+
+PREFACE = PREFACE_HEAD + b"SM\r\n\r\n" + frame(4, 0, 0)
+
+
+class RequestTests(SynchronousTestCase):
+    """One exchange after the other."""
+
+    def test_get(self) -> None:
+        """Goes up as HTTP/1.1 and comes back in its stream; counted and logged as h2."""
+        walk, client = begin()
+        number = client.request(b"/a?b", b"GET", (b"accept", b"*/*"))
+        line, fields, _ = walk.upstream_head()
+        self.assertEqual(b"GET /a?b HTTP/1.1", line)
+        self.assertEqual(([b"api.example"], [b"*/*"]), (fields[b"host"], fields[b"accept"]))
+        self.assertEqual([b"2.0 hmsgw"], fields[b"via"])
+        client.answered(OK)
+        got = client.got[number]
+        self.assertEqual((200, b"ok", True, b"2"), (got.status, got.body, got.whole, got.fields[b"content-length"]))
+        self.assertEqual("h2", walk.finished[0].protocol)
+        self.assertEqual((1, 1), (walk.door.gauge.n, walk.door.h2_gauge.n))  # the walk has an HTTP/1 client too
+
+    def test_many_at_once(self) -> None:
+        """Streams do not wait for one another."""
+        walk, client = begin()
+        numbers = [client.request(b"/%d" % n) for n in range(5)]
+        self.assertEqual(5, len(walk.upstreams))
+        for n in (3, 0, 4, 1, 2):
+            walk.upstreams[n].protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % n)
+            client.pump()
+        self.assertEqual([b"%d" % n for n in range(5)], [client.got[number].body for number in numbers])
+
+    def test_hop_by_hop(self) -> None:
+        """What belongs to HTTP/1.1 connections stays behind; trailers of either side go on."""
+        walk, client = begin()
+        number = client.request()
+        walk.upstream_sees()
+        client.answered(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: X-A\r\nX-A: 1\r\nKeep-Alive: 5\r\n\r\n"
+            b"2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n"
+        )
+        got = client.got[number]
+        self.assertEqual({b"date"}, set(got.fields))
+        self.assertEqual((b"hi", {b"x-sum": b"7"}, True), (got.body, got.trailers, got.whole))
+
+    def test_head_and_empty(self) -> None:
+        """HEAD, 204 and 304 end with their heads."""
+        _, client = begin()
+        number = client.request(method=b"HEAD")
+        client.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+        self.assertEqual((200, b"", True, b"500"), (
+            client.got[number].status, client.got[number].body, client.got[number].whole,
+            client.got[number].fields[b"content-length"],
+        ))  # fmt: skip
+        for status in (204, 304):
+            number = client.request()
+            client.answered(b"HTTP/1.1 %d X\r\n\r\n" % status)
+            self.assertEqual((status, True), (client.got[number].status, client.got[number].whole))
+
+    def test_informational(self) -> None:
+        """1xx answers go first."""
+        _, client = begin()
+        number = client.request()
+        client.answered(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK)
+        self.assertEqual(([103], 200), (client.got[number].informational, client.got[number].status))
+
+    def test_body(self) -> None:
+        """Without a length it is chunked for the upstream, trailers behind it; with one it is counted."""
+        walk, client = begin()
+        number = client.request(method=b"POST", ended=False)
+        client.send(number, b"hello")
+        client.session.send_trailers(number, [(b"x-sum", b"1"), (b"x-forwarded-for", b"6.6.6.6"), (b"x_y", b"1")])
+        client.pump()
+        _, fields, body = walk.upstream_head()
+        self.assertEqual([b"chunked"], fields[b"transfer-encoding"])
+        self.assertEqual(b"5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n", body)
+        client.answered(OK)
+        number = client.request(b"/a", b"POST", (b"content-length", b"5"), ended=False)
+        client.send(number, b"hello", ended=True)
+        _, fields, body = walk.upstream_head()
+        self.assertEqual(([b"5"], b"hello"), (fields[b"content-length"], body))
+        client.answered(OK)
+        self.assertEqual(200, client.got[number].status)
+        self.assertEqual([5, 5], [exchange.bytes_in for exchange in walk.finished])
+
+    def test_empty_body_that_ends_later(self) -> None:
+        """Content-Length 0 and then an empty DATA frame: a request without a body."""
+        _, client = begin()
+        number = client.request(b"/a", b"POST", (b"content-length", b"0"), ended=False)
+        client.send(number, b"", ended=True)
+        client.answered(OK)
+        self.assertEqual(200, client.got[number].status)
+
+    def test_refusals(self) -> None:
+        """The gateway's own answers, in the stream they belong to; the others go on."""
+        _, client = begin(limits=Limits(fields=10, body=4))
+        bad_path = client.request(b"/%2f")
+        too_many = client.request(b"/a", b"GET", *((b"x-%d" % n, b"v") for n in range(15)))
+        other_host = client.request(b"/a", b"GET", (b"host", b"evil.example"))
+        connect = client.session.send_request([(b":method", b"CONNECT"), (b":authority", b"a:1")], end_stream=True)
+        client.pump()
+        too_long = client.request(method=b"POST", ended=False)
+        client.send(too_long, b"hello")
+        numbers = (bad_path, too_many, other_host, connect, too_long)
+        self.assertEqual([400, 431, 400, 405, 413], [client.got[number].status for number in numbers])
+        self.assertEqual([b"bad-path" in client.got[bad_path].body, NO_ERROR], [True, client.got[too_long].ended])
+        self.assertEqual([], client.goaways)
+        good = client.request()
+        client.answered(OK)
+        self.assertEqual(200, client.got[good].status)
+
+    def test_malformed(self) -> None:
+        """RFC 9113 section 8.1.1: the stream is reset with PROTOCOL_ERROR, nothing goes up, the connection stays."""
+        walk, client = begin()
+        number = client.request(b"/a", b"GET", (b"connection", b"close"))
+        self.assertEqual(PROTOCOL_ERROR, client.got[number].ended)
+        self.assertEqual(([], [], None), (walk.upstreams, client.goaways, client.wire.closed))
+
+
+class EndTests(SynchronousTestCase):
+    """How streams and connections end."""
+
+    def test_reset_by_the_client(self) -> None:
+        """Its exchange ends, the upstream connection with it; logged as client-gone."""
+        walk, client = begin()
+        number = client.request()
+        client.reset(number)
+        self.assertEqual([("GET", "/a", 499, "client-gone")], walk.records)
+        self.assertEqual("aborted", walk.upstream.closed)
+        self.assertIsNone(client.wire.closed)
+
+    def test_cut(self) -> None:
+        """An answer that breaks off is reset, so that nobody takes it for whole."""
+        walk, client = begin()
+        number = client.request()
+        client.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        walk.upstream.lost()
+        client.pump()
+        self.assertEqual((2, False), (client.got[number].ended, client.got[number].whole))
+
+    def test_connection_lost(self) -> None:
+        """Every exchange ends, once."""
+        walk, client = begin()
+        for n in range(3):
+            client.request(b"/%d" % n)
+        client.wire.lost()
+        self.assertEqual([499] * 3, [status for _, _, status, _ in walk.records])
+        self.assertEqual((0, {walk.client.protocol}), (walk.door.h2_gauge.n, walk.door.open))
+        self.assertEqual(1, walk.door.crowd.n)
+
+    def test_answer_before_the_body_is_over(self) -> None:
+        """The answer is whole, then the rest is declined without an error (RFC 9113 section 8.1)."""
+        _, client = begin()
+        number = client.request(method=b"POST", ended=False)
+        client.send(number, b"abc")
+        client.answered(OK)
+        self.assertEqual((b"ok", True, NO_ERROR), (
+            client.got[number].body, client.got[number].whole, client.got[number].ended,
+        ))  # fmt: skip
+        again = client.request()
+        client.answered(OK)
+        self.assertEqual(200, client.got[again].status)
+
+    def test_idle(self) -> None:
+        """Nothing for `keep_alive` after the last answer: GOAWAY, and closed. At first only `head` is waited."""
+        walk, client = begin(deadlines=Deadlines(head=3, keep_alive=10))
+        number = client.request()
+        walk.passes(12)
+        self.assertIsNone(client.wire.closed)
+        client.answered(OK)
+        self.assertEqual(200, client.got[number].status)
+        walk.passes(9)
+        self.assertIsNone(client.wire.closed)
+        walk.passes(2)
+        client.pump()
+        self.assertEqual(([(number, NO_ERROR)], "closed"), (client.goaways, client.wire.closed))
+        silent = H2Client(walk)
+        walk.passes(4)
+        self.assertEqual("closed", silent.wire.closed)
+
+    def test_drain(self) -> None:
+        """Two GOAWAYs; a request between them is answered, and what runs is finished."""
+        walk, client = begin()
+        running = client.request(b"/slow")
+        walk.door.drain()
+        client.pump()
+        self.assertEqual([(2**31 - 1, NO_ERROR)], client.goaways)
+        walk.passes(2)
+        client.pump()
+        self.assertEqual((running, NO_ERROR), client.goaways[-1])
+        self.assertIsNone(client.wire.closed)
+        client.answered(OK)
+        self.assertEqual(200, client.got[running].status)
+        self.assertEqual("closed", client.wire.closed)
+
+    def test_drain_idle(self) -> None:
+        """An idle connection gets its two GOAWAYs too: a request may be on its way."""
+        walk, client = begin()
+        walk.door.drain()
+        walk.passes(2)
+        client.pump()
+        self.assertEqual((2, "closed"), (len(client.goaways), client.wire.closed))
+
+    def test_too_many_connections(self) -> None:
+        """One more than `limits.connections` is told to calm down."""
+        walk = Walk(limits=Limits(connections=2))
+        H2Client(walk)
+        wire = H2Client(walk).wire
+        self.assertEqual("closed", wire.closed)
+
+    def test_listener_without_h2(self) -> None:
+        """The preface is then a request that is none."""
+        walk = Walk()
+        walk.door.protocols = ("http/1.1",)
+        walk.client_sends(PREFACE)
+        self.assertIn(b"HTTP/1.1 400", walk.client_sees())
+
+    def test_preface_is_the_beginning(self) -> None:
+        """Behind a request of HTTP/1.1 it is refused."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.client_sees()
+        walk.client_sends(PREFACE)
+        self.assertIn(b"HTTP/1.1 400", walk.client_sees())
+
+    def test_preface_in_pieces(self) -> None:
+        """However it is cut."""
+        walk = Walk()
+        for at in range(len(PREFACE)):
+            walk.client_sends(PREFACE[at : at + 1])
+        self.assertEqual(4, walk.client_sees()[3])
+
+
+class FloodTests(SynchronousTestCase):
+    """CVE-2019-9511 to 9518, CVE-2023-44487, CVE-2024-27316: the connection ends, and soon."""
+
+    def flooded(self, *frames: bytes, most: int = 20_000, limits: Limits | None = None) -> tuple[Walk, int]:
+        """Send the frames again and again until the connection closes. Returns how often."""
+        walk = Walk(limits=limits)
+        walk.client_sends(PREFACE)
+        count = 0
+        while walk.client.closed is None:
+            for one in frames:
+                walk.client_sends(one)
+            count += 1
+            self.assertLess(count, most, "it is still open")
+        self.sent = walk.client_sees()
+        return walk, count
+
+    def code(self) -> int:
+        """Of the GOAWAY that came last."""
+        self.assertIn(self.sent[-14:-13], (b"\x07",))
+        return int.from_bytes(self.sent[-4:], "big")
+
+    def test_control_frames(self) -> None:
+        """SETTINGS, PING, PRIORITY_UPDATE, and WINDOW_UPDATE without end."""
+        for one in (frame(4, 0, 0), frame(6, 0, 0, bytes(8)), frame(8, 0, 0, b"\0\0\0\1")):
+            self.flooded(one)
+            self.assertEqual(CALM, self.code())
+
+    def test_empty_data(self) -> None:
+        """DATA that holds nothing and ends nothing."""
+        walk = Walk()
+        client = H2Client(walk)
+        number = client.request(method=b"POST", ended=False)
+        for _ in range(20_000):
+            if client.wire.closed:
+                break
+            client.wire.protocol.dataReceived(frame(0, 0, number))
+        self.assertEqual("closed", client.wire.closed)
+
+    def test_rapid_reset(self) -> None:
+        """Requests that are given up at once: a bounded number, and each upstream connection is closed."""
+        walk = Walk()
+        client = H2Client(walk)
+        count = 0
+        while client.wire.closed is None and count < 5000:
+            number = client.request(b"/%d" % count)
+            client.reset(number)
+            count += 1
+        self.assertLess(count, 2000)
+        self.assertEqual({"aborted"}, {wire.closed for wire in walk.upstreams})
+        self.assertEqual(0, walk.cluster.active)
+
+    def test_continuation(self) -> None:
+        """A head without end."""
+        start = frame(1, 0, 1, b"\x00\x01a\x01b")
+        walk = Walk()
+        walk.client_sends(PREFACE + start)
+        for _ in range(200):
+            if walk.client.closed is None:
+                walk.client_sends(frame(9, 0, 1, b"\x00\x01a\x01b" * 100))
+        self.assertEqual("closed", walk.client.closed)
+
+    def test_compressed_bomb(self) -> None:
+        """A few bytes that stand for a large head, again and again."""
+        big = b"\x40\x01a\x7f\xa1\x1e" + b"b" * 4000
+        walk = Walk()
+        walk.client_sends(PREFACE + frame(1, 4 | 1, 1, big + b"\xbe" * 4000))
+        self.assertEqual("closed", walk.client.closed)
+        self.assertEqual([], walk.upstreams)
+
+    def test_garbage(self) -> None:
+        """What is no frame, and frames that break the rules of connections."""
+        for bad in (
+            b"\xff" * 100,
+            frame(0, 0, 1, b"x"),  # DATA on an idle stream
+            frame(1, 4, 2, b"\x82"),  # an even stream
+            frame(4, 0, 0, b"\0\0\0"),  # SETTINGS of no whole entry
+            frame(9, 4, 1),  # CONTINUATION out of nowhere
+            frame(8, 0, 0, bytes(4)),  # a window grown by nothing
+            frame(1, 4 | 1, 1, b"\xff\xff\xff\xff\xff"),  # HPACK that is none
+            frame(5, 4, 1, bytes(4)),  # a client that pushes
+        ):
+            walk = Walk()
+            walk.client_sends(PREFACE)
+            walk.client_sends(bad)
+            self.assertEqual("closed", walk.client.closed, bad)
+            self.assertEqual([], walk.upstreams)
+
+    def test_frames_after_the_end(self) -> None:
+        """What comes behind a GOAWAY of ours is not read."""
+        walk, _ = self.flooded(frame(6, 0, 0, bytes(8)))
+        walk.client.protocol.dataReceived(frame(6, 0, 0, bytes(8)))
+        self.assertEqual(b"", walk.client_sees())
