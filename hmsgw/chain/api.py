@@ -67,13 +67,18 @@ class OptionError(ValueError):
 class Client(Protocol):
     """The client as the gateway sees it, after trusted proxies: host is an IP address, IPv4-mapped ones as IPv4."""
 
-    host: str
-    port: int
-    certificate: Any
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def certificate(self) -> Any: ...
 
 
 class Request(Protocol):
-    """The request as a plugin sees it. method, path, query, headers, user and state may be written."""
+    """The request as a plugin sees it. method, path, query, headers, user and state may be written, each only with
+    what can be sent; a plugin that finds out who asks writes claims and api_key too. A write to anything else raises
+    AttributeError."""
 
     method: str
     path: str

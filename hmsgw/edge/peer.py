@@ -6,18 +6,16 @@ Knows: addresses, TLS, the listener. Refuses to know: requests; what a trusted p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 
-class Caller:
-    """`req.client`. host: IP address. port: 0 when a proxy in between hides it. certificate: None without mTLS."""
+class Caller(NamedTuple):
+    """`req.client`, of every request of the connection, so nobody may write to it. host: IP address. port: 0 when a
+    proxy in between hides it. certificate: None without mTLS."""
 
-    __slots__ = ("certificate", "host", "port")
-
-    def __init__(self, host: str, port: int, certificate: Any) -> None:
-        self.host = host
-        self.port = port
-        self.certificate = certificate
+    host: str
+    port: int
+    certificate: Any
 
     def behind_proxy(self, host: str) -> Caller:
         """Who this one, a trusted proxy, says that it speaks for."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from hmsgw.proxy.answer import AnswerSide
 from hmsgw.proxy.body import NO_BODY, RequestBody
@@ -32,6 +33,7 @@ from hmsgw.reasons import (
     NO_ROUTE,
     PLUGIN_ERROR,
     REQUEST_TIMEOUT,
+    STEP_FAILED,
     UPSTREAM_TIMEOUT,
     Reason,
 )  # fmt: skip
@@ -39,6 +41,8 @@ from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
+
+_log = Logger()
 
 #: May be sent twice without doing a thing twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
@@ -54,6 +58,10 @@ class Exchange(AnswerSide):
     authority = b""
     managed = b""
     respelled = False
+    edited = False
+    """A plugin wrote method, path, query or fields, or has had the headers in its hands."""
+    sent_method: bytes | None = None
+    """The method that a plugin wrote; None: the client's."""
     body: RequestBody = NO_BODY
     _attempts_left = 0
     _tried: list[Any] | None = None
@@ -105,9 +113,7 @@ class Exchange(AnswerSide):
         self.service = found.service
         if found.needs_params:
             self.params = found.params(text_path)
-        req = self.req = Request(
-            self, method, text_path, self.query, client_fields(head), self.caller, self.host, self.scheme
-        )
+        req = self.req = Request(self, method, text_path, self.query, client_fields(head))
         if found.total_s is not None:
             plane.deadlines.arm(self, self._started + found.total_s)
         chain = found.chain
@@ -159,7 +165,7 @@ class Exchange(AnswerSide):
             return
         self._attempts_left = entry.attempts
         if self.body is NO_BODY:
-            self._lease(_ANY_AGE if self.head.method in _IDEMPOTENT else _FRESH_S)
+            self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
             return
         limit, length = self.body.limit(), self.head.length
         if limit is not None and length is not None and length > limit:
@@ -181,7 +187,7 @@ class Exchange(AnswerSide):
 
     def _repeatable(self) -> bool:
         """Could be sent again after it has been sent: RFC 9110 section 9.2.2, with no body or one still held whole."""
-        return self.head.method in _IDEMPOTENT and self.body.replayable
+        return (self.sent_method or self.head.method) in _IDEMPOTENT and self.body.replayable
 
     def upstream_connected(self, connection: UpstreamStream, now: float) -> None:
         """The lease has begun: send what there is of the request."""
@@ -189,18 +195,26 @@ class Exchange(AnswerSide):
         self._conn = connection
         self.upstream = connection.name
         self._sent_at = now
-        encoded = forwarded_request(self, connection.name)
-        if encoded is None:
-            self._give_up_upstream()
-            self.refuse(PLUGIN_ERROR, "A plugin wrote a method, path or query that can't be forwarded.")
+        try:
+            encoded = forwarded_request(self, connection.name)
+        except Exception:
+            self._unsendable()
             return
+        # An answer is read by the method that was sent: whether a body follows hangs on it (RFC 9112 section 6.3).
+        method = self.sent_method or self.head.method
         if self.body is NO_BODY:
-            connection.send_request(self.head.method, encoded, now)
+            connection.send_request(method, encoded, now)
             return
-        connection.begin_request(self.head.method, encoded, self.head.chunked)
+        connection.begin_request(method, encoded, self.head.chunked)
         self.body.send_to(connection)
         if not self.body.ended and not connection.full:
             self.edge.resume_body()
+
+    def _unsendable(self) -> None:
+        """Called while the exception is being handled: the route or its plugins made a head that can't be sent."""
+        _log.failure("route {route}: its rewriting or its plugins made a head that can't be sent", route=self.route)
+        self._give_up_upstream()
+        self.refuse(PLUGIN_ERROR, STEP_FAILED)
 
     def upstream_unavailable(self, reason: Reason, detail: str, member: Any) -> None:
         """No connection: nothing was sent, so any method may be tried elsewhere."""
@@ -276,6 +290,10 @@ class Exchange(AnswerSide):
         """An answer that came all at once: the common case, and the short way."""
         self._conn = None
         self.upstream_s = now - self._sent_at
+        if self.sent_method is not None:
+            self._as_asked(head)
+            self._respond(head, body)
+            return
         chain = self.entry.chain
         if chain is not None and chain.has_response_steps:
             if not self._passes(chain, head, body):
@@ -290,7 +308,14 @@ class Exchange(AnswerSide):
     def upstream_head(self, head: ResponseHead, now: float) -> None:
         self.upstream_s = now - self._sent_at
         self.body.forget_sent()
+        if self.sent_method is not None:
+            self._as_asked(head)
         self._respond(head, None)
+
+    def _as_asked(self, head: ResponseHead) -> None:
+        """A plugin made a HEAD of what the client asked for: its answer has no body, and the client waits for one."""
+        if not head.body and self.head.method != b"HEAD":
+            head.length, head.edited = 0, True
 
     def upstream_end(self, trailers: list[Field]) -> None:
         self._conn = None

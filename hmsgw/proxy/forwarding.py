@@ -8,14 +8,12 @@ a head without anything to drop is handed on as it came.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
-from hmsgw.wire.headers import TOKEN, Field
-from hmsgw.wire.heads import METHODS, RequestHead, sendable_fields
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import RequestHead, sendable_fields
 from hmsgw.wire.http1 import encode_request
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
@@ -218,35 +216,28 @@ def identify(exchange: Exchange) -> bytes:
 _VIA = {"http/1.0": b"1.0", "http/1.1": b"1.1", "h2": b"2.0"}
 
 
-def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes | None:
-    """The encoded head for the upstream; None when a plugin wrote what can't be sent."""
-    req, head = exchange.req, exchange.head
-    assert req is not None
+def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes:
+    """The encoded head for the upstream. Raises any exception when what plugins or a rewriting made can't be sent."""
+    head = exchange.head
     managed = exchange.managed
-    if req.fields is head.forwardable and not head.strip:
+    if exchange.edited or head.strip:
+        lines, managed = _changed_fields(exchange, managed)
+    elif head.encoded is not None:
         lines = head.encoded
-        if lines is None:
-            lines = head.encoded = encode_fields(req.fields)
     else:
-        lines, managed = _changed_fields(exchange, req.fields, managed)
+        lines = head.encoded = encode_fields(client_fields(head))
     target, method = head.target, head.method
-    if req.method is not METHODS.get(method):
-        method = req.method.encode("ascii", "replace")
-        if TOKEN.fullmatch(method) is None:
-            return None
-    if req.path is not exchange.path or exchange.entry.changes_path or req.query is not exchange.query:
-        changed = _changed_target(exchange)
-        if changed is None:
-            return None
-        target = changed
-    elif exchange.respelled:
-        target = exchange.path.encode("ascii") + (b"?" + exchange.query.encode("ascii") if exchange.query else b"")
+    if exchange.edited or exchange.respelled or exchange.entry.changes_path:
+        method = exchange.sent_method or method
+        target = _target(exchange)
     return encode_request(method, target, exchange.authority or upstream_name.encode(), lines + managed)
 
 
-def _changed_fields(exchange: Exchange, fields: Sequence[Field], managed: bytes) -> tuple[bytes, bytes]:
+def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
     """(encoded fields, managed lines) where plugins or this hop's own rules have a say in them."""
     head = exchange.head
+    assert exchange.req is not None
+    fields = exchange.req.fields
     if fields is not head.forwardable:
         fields = sendable_fields(fields)
         if head.has_length:
@@ -257,21 +248,21 @@ def _changed_fields(exchange: Exchange, fields: Sequence[Field], managed: bytes)
         managed += b"TE: trailers\r\nConnection: TE\r\n"
     if exchange.body.collected:
         fields = [field for field in fields if field[0] != b"expect"]
-    return encode_fields(fields), managed
+    lines = encode_fields(fields)
+    if exchange.edited and not lines.count(b"\n") == lines.count(b"\r") == len(fields):
+        raise ValueError("a plugin put a line break into req.fields")
+    return lines, managed
 
 
-def _changed_target(exchange: Exchange) -> bytes | None:
-    """The target as the route's rewriting or a plugin wrote it, in its one spelling; None when it is none."""
-    req = exchange.req
+def _target(exchange: Exchange) -> bytes:
+    """The target as the client, the route's rewriting or a plugin wrote it, in its one spelling. Raises EdgeFault."""
+    req, entry = exchange.req, exchange.entry
     assert req is not None
-    path = req.path
-    if path is exchange.path:
-        path = exchange.entry.upstream_path(path, exchange.params)
-    query = req.query.encode("utf-8", "surrogateescape")
-    if any(byte <= 0x20 or byte >= 0x7F or byte == 0x23 for byte in query):
-        return None
-    try:
-        raw = checked_path(path.encode("utf-8", "surrogateescape"))
-    except EdgeFault:
-        return None
-    return b"%b?%b" % (raw, query) if query else raw
+    query = req.query
+    raw = req.path.encode("ascii")
+    if req.path is exchange.path:
+        if entry.changes_path:
+            raw = checked_path(entry.upstream_path(req.path, exchange.params).encode("ascii"))
+        elif query is exchange.query and not exchange.respelled:
+            return exchange.head.target
+    return b"%b?%b" % (raw, query.encode("ascii")) if query else raw

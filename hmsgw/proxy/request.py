@@ -1,7 +1,8 @@
 """The request as plugins see it (`chain.api.Request`).
 
-Knows: which parts may be written, and how each is derived from the head. Refuses to know: what is done with it next.
-Strategy: slots; what most plugins never ask for is made when asked for.
+Knows: which parts may be written, with what, and how each is derived from the head. Refuses to know: what is done with
+it next. Strategy: what most plugins never ask for is made when asked for; a write is judged where it is made, so that
+it fails in the plugin that made it, and marks the exchange, so that a request without one has nothing looked at again.
 """
 
 from __future__ import annotations
@@ -11,40 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 from hmsgw.chain.api import Client
 from hmsgw.wire.headers import Field, Headers
+from hmsgw.wire.written import written_method, written_path, written_query
 
 if TYPE_CHECKING:
     from hmsgw.proxy.exchange import Exchange
 
 
 class Request:
-    """method, path, query, headers, user and state may be written; a written path is normalised again, not matched."""
+    """method, path, query, headers, user and state may be written; a written path is normalised again, not matched.
+    claims and api_key are for plugins that find out who asks."""
 
     __slots__ = (
-        "_exchange", "_headers", "_state", "api_key", "body_limit", "claims", "client", "fields", "host", "limits",
-        "method", "path", "query", "scheme", "user",
+        "_exchange", "_fields", "_headers", "_method", "_path", "_query", "_state", "api_key", "body_limit", "claims",
+        "limits", "user",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        method: str,
-        path: str,
-        query: str,
-        fields: Sequence[Field],
-        client: Client,
-        host: str,
-        scheme: str,
-    ) -> None:
+    def __init__(self, exchange: Exchange, method: str, path: str, query: str, fields: Sequence[Field]) -> None:
         self._exchange = exchange
         self._headers: Headers | None = None
         self._state: dict[str, Any] | None = None
-        self.method = method
-        self.path = path
-        self.query = query
-        self.fields: Sequence[Field] = fields
-        self.client = client
-        self.host = host
-        self.scheme = scheme
+        self._method = method
+        self._path = path
+        self._query = query
+        self._fields = fields
         self.user: Any = None
         self.claims: dict[str, Any] | None = None
         self.limits: list[Any] | None = None
@@ -52,12 +42,57 @@ class Request:
         self.api_key: str | None = None
 
     @property
+    def method(self) -> str:
+        """As it goes to the upstream."""
+        return self._method
+
+    @method.setter
+    def method(self, value: str) -> None:
+        self._method = written_method(value)
+        self._exchange.sent_method = self._method.encode("ascii")
+        self._exchange.edited = True
+
+    @property
+    def path(self) -> str:
+        """Normalised."""
+        return self._path
+
+    @path.setter
+    def path(self, value: str) -> None:
+        if value is not self._path:
+            self._path = written_path(value)
+            self._exchange.edited = True
+
+    @property
+    def query(self) -> str:
+        """Without its question mark."""
+        return self._query
+
+    @query.setter
+    def query(self, value: str) -> None:
+        self._query = written_query(value)
+        self._exchange.edited = True
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """What `headers` is a view of."""
+        return self._fields
+
+    @fields.setter
+    def fields(self, value: Sequence[Field]) -> None:
+        if not isinstance(value, (list, tuple)):
+            raise TypeError(f"req.fields is a list or a tuple of fields, not {type(value).__name__}")
+        self._fields = value
+        self._exchange.edited = True
+
+    @property
     def headers(self) -> Headers:
         """The header fields; what is written here goes to the upstream."""
         headers = self._headers
-        if headers is None or headers.fields is not self.fields:
-            headers = self._headers = Headers(list(self.fields))
-            self.fields = headers.fields
+        if headers is None or headers.fields is not self._fields:
+            headers = self._headers = Headers(list(self._fields))
+            self._fields = headers.fields
+            self._exchange.edited = True
         return headers
 
     @headers.setter
@@ -65,7 +100,8 @@ class Request:
         fields = Headers()
         for name, content in value.items():
             fields.add(name, content)
-        self._headers, self.fields = fields, fields.fields
+        self._headers, self._fields = fields, fields.fields
+        self._exchange.edited = True
 
     @property
     def state(self) -> dict[str, Any]:
@@ -76,7 +112,25 @@ class Request:
 
     @state.setter
     def state(self, value: dict[str, Any]) -> None:
+        if not isinstance(value, dict):
+            raise TypeError(f"req.state is a dict, not {type(value).__name__}")
         self._state = value
+
+    @property
+    def client(self) -> Client:
+        """Who asks, behind trusted proxies."""
+        client: Client = self._exchange.caller
+        return client
+
+    @property
+    def host(self) -> str:
+        """The host that is asked for, without port."""
+        return self._exchange.host
+
+    @property
+    def scheme(self) -> str:
+        """`https` or `http`."""
+        return self._exchange.scheme
 
     @property
     def protocol(self) -> str:
@@ -95,8 +149,8 @@ class Request:
 
     @property
     def params(self) -> dict[str, str]:
-        """What `{name}` in the route's path stood for."""
-        return self._exchange.params
+        """What `{name}` in the route's path stood for. A copy."""
+        return self._exchange.params.copy()
 
     @property
     def id(self) -> str:

@@ -7,26 +7,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import Route
-from tests.walks.walk import Walk
+from tests.walks.walk import Walk, chain_of
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-
-class Looking:
-    """A chain of one step, which is given the request."""
-
-    has_response_steps = False
-    answers = False
-
-    def __init__(self, step: Any) -> None:
-        self._step = step
-
-    def run(self, req: Any) -> Any:
-        self._step(req)
-        return None
-
-    def respond(self, req: Any, resp: Any) -> Any:
-        return None
 
 
 class RequestTests(SynchronousTestCase):
@@ -35,7 +18,7 @@ class RequestTests(SynchronousTestCase):
     def through(
         self, step: Any, head: bytes = b"GET /a/7?q=1 HTTP/1.1\r\nHost: A.test:8080\r\nX-Old: o\r\n\r\n"
     ) -> Walk:
-        walk = Walk(Looking(step), routes=[Route(path="/a/{id}", service="svc", name="one")])
+        walk = Walk(chain_of(step), routes=[Route(path="/a/{id}", service="svc", name="one")])
         walk.client_sends(head)
         return walk
 
@@ -79,17 +62,64 @@ class RequestTests(SynchronousTestCase):
         self.assertNotIn(b"x-old", fields)
 
     def test_no_way_out_of_the_line(self) -> None:
-        """A path, query or method that can't be sent is the plugin's fault, and never reaches the upstream."""
-        for name, value in (
-            ("query", "a b"),
-            ("query", "a\r\nX: y"),
-            ("method", "GET /x"),
-            ("path", "/../x"),
-            ("path", "/a b"),
-        ):
+        """What can't be sent, of whatever type, is refused in the plugin's own line and never reaches the upstream."""
+        wrong: list[tuple[str, Any]] = [
+            ("query", "a b"), ("query", "a\r\nX: y"), ("query", None), ("query", b"a"), ("query", "a#b"),
+            ("method", "GET /x"), ("method", None), ("method", ""), ("method", 5), ("method", "CONNECT"),
+            ("path", "/../x"), ("path", "/a b"), ("path", None), ("path", ""), ("path", "a"), ("path", "/a?x=1"),
+            ("path", "/a#b"), ("path", "/\N{SNOWMAN}"), ("path", "/%2f"), ("path", b"/a"),
+            ("fields", None), ("fields", "abc"), ("headers", None), ("state", None), ("state", 5),
+        ]  # fmt: skip
+        for name, value in wrong:
             walk = self.through(lambda req, name=name, value=value: setattr(req, name, value))
             self.assertIn(b"plugin-error", walk.client_sees(), (name, value))
+            self.assertEqual([], walk.upstreams)
+            failure = self.flushLoggedErrors()[0]
+            self.assertIn("in <lambda>", failure.getTraceback(), (name, value))
+
+    def test_fields_that_are_none(self) -> None:
+        """What stands in `fields` is judged when it is sent: the answer is 500 plugin-error, and the next goes on."""
+        for field in (None, (b"x",), (b"x", b"X", None), ("x", "X", "y"), (b"x", b"X", b"a\r\nY: b"), (b"x", b"X", b"\n")):
+            walk = self.through(lambda req, field=field: setattr(req, "fields", [*req.fields, field]))
+            self.assertIn(b"plugin-error", walk.client_sees(), field)
             self.assertEqual([b""], [wire.take() for wire in walk.upstreams])
+            self.assertEqual(1, len(self.flushLoggedErrors()))
+            self.assertIsNone(walk.client.closed)
+
+    def test_read_only(self) -> None:
+        """What the contract does not call writable can't be written, for this request or a later one."""
+        seen: list[Any] = []
+
+        def step(req: Any) -> None:
+            seen.append((req.client.host, req.params))
+            req.params["id"] = "other"
+            for name in ("client", "host", "scheme", "protocol", "route", "service", "params", "id", "nonsense"):
+                self.assertRaises(AttributeError, setattr, req, name, "x")
+            for name in ("host", "port", "certificate"):
+                self.assertRaises(AttributeError, setattr, req.client, name, "x")
+
+        walk = self.through(step)
+        walk.upstream_sends(_OK)
+        walk.client_sends(b"GET /a/7 HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertEqual([("192.0.2.7", {"id": "7"})] * 2, seen)
+
+    def test_who_asks(self) -> None:
+        """Plugins that find out who asks say so."""
+
+        def step(req: Any) -> None:
+            req.user, req.claims, req.api_key = "ada", {"sub": "ada"}, "k"
+            self.assertEqual(("ada", {"sub": "ada"}, "k"), (req.user, req.claims, req.api_key))
+
+        self.assertIn(b"GET /a/7?q=1", self.through(step).upstream_sees())
+
+    def test_later_steps_read_what_is_sent(self) -> None:
+        """A written path is brought into its one spelling at once."""
+
+        def step(req: Any) -> None:
+            req.path = "/x//y/../%7ez"
+            self.assertEqual("/x/~z", req.path)
+
+        self.assertEqual(b"GET /x/~z?q=1 HTTP/1.1", self.through(step).upstream_head()[0])
 
     def test_framing_is_not_a_plugins(self) -> None:
         """Fields that frame the message, or belong to the hop, are dropped from what plugins write."""

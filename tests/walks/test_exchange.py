@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.chain.verdict import Verdict
 from hmsgw.config.model import Deadlines, Limits, Retries, Route, Service, Timeouts
 from hmsgw.reasons import FORBIDDEN, PLUGIN_ERROR
-from tests.walks.walk import OK, Walk
+from tests.walks.walk import OK, Walk, chain_of
 
 
 class Steps:
@@ -254,13 +254,89 @@ class ForwardingTests(SynchronousTestCase):
             req.path = req.query or "/"
             req.query = ""
 
-        walk = Walk(Steps(run))
+        walk = Walk(chain_of(run))
         walk.get(b"/a?/b/../c")
         self.assertEqual(walk.upstream_head()[0], b"GET /c HTTP/1.1")
         walk.upstream_sends(OK)
         walk.client_sees()
         walk.get(b"/a?/%0d%0aX:y")
         self.assertIn(b"plugin-error", walk.client_sees())
+        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
+
+    def test_nothing_written_nothing_changed(self) -> None:
+        """A step that only reads, or writes another part, leaves the target as it came, a bare `?` included."""
+        for run in (lambda req: req.headers.get("a"), lambda req: setattr(req, "method", "PUT")):
+            walk = Walk(chain_of(lambda req, run=run: run(req) and None))
+            walk.get(b"/a?")
+            self.assertIn(b" /a? HTTP/1.1\r\n", walk.upstream_sees())
+
+
+class MethodTests(SynchronousTestCase):
+    """A plugin writes the method: each side's messages are framed by the method that this side knows."""
+
+    def walk(self, method: str) -> Walk:
+        return Walk(chain_of(lambda req: setattr(req, "method", method) if req.path == "/a" else None))
+
+    def test_get_sent_as_head(self) -> None:
+        """The upstream's answer has no body, so the client's has length 0, and both connections go on."""
+        for head in (b"HTTP/1.1 200 OK\r\nContent-Length: 388\r\nX-A: b\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-A: b\r\n\r\n"):
+            walk = self.walk("HEAD")
+            walk.get()
+            self.assertEqual(b"HEAD /a HTTP/1.1", walk.upstream_head()[0])
+            walk.get(b"/b")
+            walk.upstream_sends(head)
+            seen = walk.client_sees()
+            self.assertIn(b"X-A: b\r\n", seen)
+            self.assertEqual((1, 1), (seen.count(b"Content-Length"), seen.count(b"Content-Length: 0\r\n")))
+            self.assertEqual(b"GET /b HTTP/1.1", walk.upstream_head()[0])
+            walk.upstream_sends(OK)
+            self.assertTrue(walk.client_sees().endswith(b"\r\n\r\nok"))
+            self.assertEqual(1, len(walk.upstreams))
+
+    def test_body_sent_with_head(self) -> None:
+        """The same where the answer comes before the request's body is whole."""
+        walk = self.walk("HEAD")
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 388\r\n\r\n")
+        self.assertIn(b"Content-Length: 0\r\n", walk.client_sees())
+
+    def test_head_sent_as_get(self) -> None:
+        """The upstream's body is read to its end and dropped: it never becomes the next request's answer."""
+        poison = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Evil: 1\r\n\r\n"
+        for at_once in (True, False):
+            walk = self.walk("GET")
+            walk.client_sends(b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(poison)
+            for piece in (head + poison,) if at_once else (head, poison):
+                walk.upstream_sends(piece)
+            seen = walk.client_sees()
+            self.assertTrue(seen.endswith(b"\r\n\r\n"))
+            self.assertNotIn(b"X-Evil", seen)
+            walk.get(b"/b")
+            walk.upstream_sends(OK)
+            self.assertTrue(walk.client_sees().endswith(b"ok"))
+
+    def test_sent_again_by_the_method_sent(self) -> None:
+        """On a reused connection that closes, a GET that went as POST is not sent again; a POST that went as PUT is."""
+        for asked, sent, again in ((b"GET", "POST", False), (b"POST", "PUT", True)):
+            walk = self.walk(sent)
+            walk.get(b"/b")
+            walk.upstream_sends(OK)
+            walk.client_sees()
+            walk.client_sends(asked + b" /a HTTP/1.1\r\nHost: h\r\n\r\n")
+            walk.upstream.lost()
+            self.assertEqual(len(walk.upstreams), 2 if again else 1)
+            self.assertEqual(b"502" in walk.client_sees(), not again)
+
+    def test_fresh_connection_for_what_is_not_sent_again(self) -> None:
+        """What went as POST takes no connection that has waited long."""
+        for asked, sent, connections in ((b"GET", "POST", 2), (b"POST", "PUT", 1)):
+            walk = self.walk(sent)
+            walk.get(b"/b")
+            walk.upstream_sends(OK)
+            walk.clock.advance(2)
+            walk.client_sends(asked + b" /a HTTP/1.1\r\nHost: h\r\n\r\n")
+            self.assertEqual(len(walk.upstreams), connections)
 
 
 class RefusalTests(SynchronousTestCase):

@@ -14,9 +14,11 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from hmsgw.chain.run import Chain
+from hmsgw.chain.step import RequestStep, ResponseStep
 from hmsgw.config.endpoint import Endpoint
+from hmsgw.config.model import NOWHERE, Limits, Route, Service
 from hmsgw.config.model import Deadlines as DeadlineSettings
-from hmsgw.config.model import Limits, Route, Service
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.connection import EdgeConnection
 from hmsgw.edge.door import Crowd, Door
@@ -89,6 +91,14 @@ class Wire:
 
     def getPeer(self) -> IPv4Address:
         return IPv4Address("TCP", self.host, 50000)
+
+
+def chain_of(*run: Any, respond: tuple[Any, ...] = ()) -> Chain:
+    """A route's real chain, whose plugins are these functions. respond: in the order in which they run."""
+    how: Any = {"deadline_s": 5, "shadow": False, "count_decision": lambda plugin, decision: None}
+    requests = tuple(RequestStep(call, f"p{n}", NOWHERE, **how) for n, call in enumerate(run))
+    responses = tuple(ResponseStep(call, f"r{n}", NOWHERE, **how) for n, call in enumerate(respond))
+    return Chain(Clock(), (), requests, responses)
 
 
 class Stats:
