@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os.path import abspath, basename, dirname
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -24,11 +23,23 @@ from hmsgw.chain.step import RequestStep, ResponseStep
 from hmsgw.chain.verdict import Verdict
 from hmsgw.config.bundle import Bundle
 from hmsgw.config.model import NOWHERE, Config, Defaults, PluginUse, Route
-from hmsgw.wire.headers import Field, Headers
+from hmsgw.wire.headers import Field, Headers, RequestHeaders, pairs_of
+from hmsgw.wire.written import written_method, written_path, written_query
+
+
+class _Client(NamedTuple):
+    host: str
+    port: int
+    certificate: Any
+
+
+_WRITTEN = {"method": written_method, "path": written_path, "query": written_query}
+_FIXED = frozenset({"client", "host", "scheme", "protocol", "route", "service", "params", "id"})
 
 
 class FakeRequest:
-    """A request as a plugin sees it; every part can be given. headers: name -> value, or (name, value) pairs."""
+    """A request as a plugin sees it; every part can be given. headers: name -> value, or (name, value) pairs. Writes
+    are judged as those to a real one are."""
 
     def __init__(
         self,
@@ -36,7 +47,7 @@ class FakeRequest:
         path: str = "/",
         *,
         query: str = "",
-        headers: Mapping[str, str] | list[tuple[str, str]] = (),  # type: ignore[assignment]
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         client: str = "192.0.2.1",
         port: int = 50000,
@@ -54,8 +65,9 @@ class FakeRequest:
         self.method = method
         self.path = path
         self.query = query
-        self._headers = _headers_of(headers)
-        self.client = SimpleNamespace(host=client, port=port, certificate=certificate)
+        self._headers: Headers | None = None
+        self._fields: Sequence[Field] = _headers_of(headers).fields
+        self.client = _Client(client, port, certificate)
         self.host = host
         self.scheme = scheme
         self.protocol = protocol
@@ -72,23 +84,34 @@ class FakeRequest:
         self.awaits_body = False
         self._body = body
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and hasattr(self, name):
+            raise AttributeError(f"req.{name} can't be written")
+        object.__setattr__(self, name, _WRITTEN[name](value) if name in _WRITTEN else value)
+
     @property
     def headers(self) -> Headers:
-        """The header fields; may be put in place by another mapping, as on a real request."""
+        """The header fields with Host; may be put in place by others, as on a real request."""
+        if self._headers is None or self._headers.fields is not self._fields:
+            self._headers = RequestHeaders.of(self._fields, self.host.encode())
+            self._fields = self._headers.fields
         return self._headers
 
     @headers.setter
-    def headers(self, value: Mapping[str, str] | list[tuple[str, str]]) -> None:
-        self._headers = _headers_of(value)
+    def headers(self, value: Mapping[str, str] | Sequence[tuple[str, str]]) -> None:
+        headers = RequestHeaders.of((), self.host.encode())
+        for name, content in pairs_of(value):
+            headers.add(name, content)
+        self._headers, self._fields = headers, headers.fields
 
     @property
     def fields(self) -> Sequence[Field]:
         """The same headers as (lower-case name, name, value) bytes."""
-        return self._headers.fields
+        return self._fields
 
     @fields.setter
     def fields(self, value: Sequence[Field]) -> None:
-        self._headers = Headers(list(value))
+        self._fields = value
 
     async def body(self) -> bytes:
         """The body; raises HTTPError 413 when it is longer than `body_limit`."""
@@ -110,9 +133,9 @@ class FakeResponse:
         return self.headers.fields
 
 
-def _headers_of(given: Mapping[str, str] | list[tuple[str, str]]) -> Headers:
+def _headers_of(given: Mapping[str, str] | Sequence[tuple[str, str]]) -> Headers:
     headers = Headers()
-    for name, value in given.items() if isinstance(given, (Mapping, Headers)) else given:
+    for name, value in pairs_of(given):
         headers.add(name, value)
     return headers
 

@@ -22,16 +22,26 @@ class DoublesTests(SynchronousTestCase):
     def test_headers(self) -> None:
         """Headers may be a mapping or pairs, and `fields` is the same list."""
         req = FakeRequest(headers=[("X-A", "1"), ("x-a", "2")])
-        self.assertEqual((req.headers.get("x-A"), len(req.fields)), ("1, 2", 2))
+        self.assertEqual((len(req.fields), req.headers.get("x-A"), req.headers["host"]), (2, "1, 2", "api.example.gov"))
         self.assertEqual(FakeRequest(headers={"X-A": "1"}).fields, [(b"x-a", b"X-A", b"1")])
 
     def test_written(self) -> None:
         """Headers may be replaced as a whole, by a mapping or by fields, as on a real request."""
         req = FakeRequest(headers={"X-A": "1"})
         req.headers = {"X-B": "2"}
-        self.assertEqual(req.fields, [(b"x-b", b"X-B", b"2")])
+        self.assertEqual(req.headers.items(), [("Host", "api.example.gov"), ("X-B", "2")])
         req.fields = ((b"x-c", b"X-C", b"3"),)
         self.assertEqual(req.headers["x-c"], "3")
+
+    def test_judged(self) -> None:
+        """What a real request would refuse is refused."""
+        req: Any = FakeRequest()
+        req.path = "/x//y"
+        self.assertEqual(req.path, "/x/y")
+        self.assertRaises(TypeError, setattr, req, "method", None)
+        self.assertRaises(AttributeError, setattr, req, "host", "x")
+        self.assertRaises(AttributeError, setattr, req.client, "host", "x")
+        self.assertRaises(ValueError, req.headers.add, "Host", "x")
 
     def test_body(self) -> None:
         """The body comes at once, and is refused past the limit."""

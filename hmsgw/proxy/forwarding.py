@@ -11,9 +11,9 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from hmsgw.wire.fieldlines import encode_fields
-from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
+from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED, NOT_SENDABLE, WRITTEN
 from hmsgw.wire.headers import Field
-from hmsgw.wire.heads import RequestHead, sendable_fields
+from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _NEVER_NOMINATED = MANAGED | FRAMING | {b"authorization", b"cookie", b"date", b"cache-control", b"content-type"}
 
 _NOT_FORWARDED = HOP_BY_HOP | MANAGED
+
+#: What the gateway writes itself goes out once: a plugin's own copy is dropped.
+_NOT_A_PLUGINS = NOT_SENDABLE | WRITTEN
 
 
 def client_fields(head: RequestHead) -> tuple[Field, ...]:
@@ -239,7 +242,7 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
     assert exchange.req is not None
     fields = exchange.req.fields
     if fields is not head.forwardable:
-        fields = sendable_fields(fields)
+        fields = [field for field in fields if field[0] not in _NOT_A_PLUGINS]
         if head.has_length:
             managed += b"Content-Length: %d\r\n" % (head.length or 0)
     if head.chunked:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hmsgw.chain.api import Client
-from hmsgw.wire.headers import Field, Headers
+from hmsgw.wire.headers import Field, Headers, RequestHeaders, pairs_of
 from hmsgw.wire.written import written_method, written_path, written_query
 
 if TYPE_CHECKING:
@@ -87,20 +87,20 @@ class Request:
 
     @property
     def headers(self) -> Headers:
-        """The header fields; what is written here goes to the upstream."""
+        """The header fields; what is written here goes to the upstream. Host is there to be read."""
         headers = self._headers
         if headers is None or headers.fields is not self._fields:
-            headers = self._headers = Headers(list(self._fields))
+            headers = self._headers = RequestHeaders.of(self._fields, self._exchange.authority)
             self._fields = headers.fields
             self._exchange.edited = True
         return headers
 
     @headers.setter
     def headers(self, value: Any) -> None:
-        fields = Headers()
-        for name, content in value.items():
-            fields.add(name, content)
-        self._headers, self._fields = fields, fields.fields
+        headers = RequestHeaders.of((), self._exchange.authority)
+        for name, content in pairs_of(value):
+            headers.add(name, content)
+        self._headers, self._fields = headers, headers.fields
         self._exchange.edited = True
 
     @property

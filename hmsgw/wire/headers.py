@@ -8,7 +8,7 @@ of bytes, made once by the codec and handed on as it is; the friendly mapping is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Field = tuple[bytes, bytes, bytes]
 """(lower-case name, name as received, value), all bytes; the value without surrounding white space."""
@@ -135,3 +135,46 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({[name for name, _ in self.items()]!r})"
+
+
+class RequestHeaders(Headers):
+    """A request's fields with its Host, which can be read like the others, and not written: the upstream is told the
+    host that the client asked for, in X-Forwarded-Host and Forwarded as well."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, fields: Sequence[Field], authority: bytes) -> RequestHeaders:
+        """A copy of `fields`, with Host in front. authority: b"" for a request without one."""
+        if not authority or any(lower == b"host" for lower, _, _ in fields):
+            return cls(list(fields))
+        return cls([(b"host", b"Host", authority), *fields])
+
+    def add(self, name: str, value: str) -> None:
+        """As `Headers.add`; ValueError for another Host."""
+        if not self._is_host(name, value):
+            super().add(name, value)
+
+    def __setitem__(self, name: str, value: str) -> None:
+        if not self._is_host(name, value):
+            super().__setitem__(name, value)
+
+    def _is_host(self, name: str, value: str) -> bool:
+        if octets(name).lower() != b"host":
+            return False
+        if octets(value).lower() != octets(self.get("host", "") or ""):
+            raise ValueError(_FIXED_HOST)
+        return True
+
+    def _drop(self, lower: bytes) -> None:
+        if lower == b"host":
+            raise ValueError(_FIXED_HOST)
+        super()._drop(lower)
+
+
+_FIXED_HOST = "Host can't be written: the upstream is told the host that the client asked for"
+
+
+def pairs_of(given: Mapping[str, str] | Headers | Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """(name, value) of each field, however an author gave them: a mapping, or pairs with names repeated."""
+    return given.items() if isinstance(given, (Mapping, Headers)) else given

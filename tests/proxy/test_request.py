@@ -121,6 +121,47 @@ class RequestTests(SynchronousTestCase):
 
         self.assertEqual(b"GET /x/~z?q=1 HTTP/1.1", self.through(step).upstream_head()[0])
 
+    def test_host(self) -> None:
+        """Host is read like any other field; another one is refused where it is written, and never lost in silence."""
+
+        def step(req: Any) -> None:
+            self.assertEqual(("a.test:8080", ["Host", "X-Old"]), (req.headers["Host"], list(req.headers)))
+            req.headers = {name: value for name, value in req.headers.items() if name != "X-Old"}
+            req.headers["HOST"] = "A.test:8080"
+            self.assertEqual([("Host", "a.test:8080")], req.headers.items())
+            req.headers = []
+            self.assertEqual(["a.test:8080"], req.headers.get_all("host"))
+            req.fields = [*req.fields, (b"x-new", b"X-New", b"n")]
+            self.assertEqual(["a.test:8080"], req.headers.get_all("host"))
+            for call in (req.headers.add, req.headers.__setitem__, lambda *field: setattr(req, "headers", [field])):
+                self.assertRaises(ValueError, call, "host", "other")
+            self.assertRaises(ValueError, req.headers.pop, "Host")
+            self.assertRaises(ValueError, req.headers.__delitem__, "Host")
+
+        _, fields, _ = self.through(step).upstream_head()
+        self.assertEqual(([b"a.test:8080"], [b"n"]), (fields[b"host"], fields[b"x-new"]))
+
+    def test_no_host(self) -> None:
+        """A request of HTTP/1.0 may have none."""
+        seen: list[Any] = []
+        self.through(lambda req: seen.append(req.headers.get("host")), b"GET /a/7 HTTP/1.0\r\n\r\n")
+        self.assertEqual([None], seen)
+
+    def test_the_gateways_own(self) -> None:
+        """What the gateway says of a request goes out once, whatever a plugin sets."""
+        names = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "Via", "X-Request-Id", "traceparent")
+
+        def step(req: Any) -> None:
+            for name in names:
+                req.headers[name] = "forged"
+            req.headers["X-Real-IP"] = req.headers["x_own"] = "mine"
+
+        _, fields, _ = self.through(step).upstream_head()
+        for name in names:
+            values = fields[name.lower().encode()]
+            self.assertEqual((1, False), (len(values), b"forged" in values), name)
+        self.assertEqual(([b"mine"], [b"mine"]), (fields[b"x-real-ip"], fields[b"x_own"]))
+
     def test_framing_is_not_a_plugins(self) -> None:
         """Fields that frame the message, or belong to the hop, are dropped from what plugins write."""
 
