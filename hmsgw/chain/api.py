@@ -84,7 +84,8 @@ class Request(Protocol):
     path: str
     query: str
     body_limit: int | None
-    """The most bytes of body that this request may bring, None: `limits.body`. A step may only lower it."""
+    """The most bytes of body that this request may bring, None: `limits.body`. A step may only lower it; that raises
+    HTTPError 413 when more has come."""
     user: Any
     claims: dict[str, Any] | None
     api_key: str | None

@@ -2,7 +2,8 @@
 
 Knows: a bound in bytes. Refuses to know: how a body is counted while it streams (the exchange honours
 `req.body_limit`). Strategy: a declared length is judged at once, before a byte of the body is read; a body of unknown
-length gets the bound for its way. In shadow mode only declared lengths are judged.
+length gets the bound for its way, which what an earlier step has read of it may have passed already. In shadow mode
+only declared lengths are judged.
 """
 
 from __future__ import annotations

@@ -55,6 +55,11 @@ class RequestBody:
             limit = req.body_limit if limit is None else min(limit, req.body_limit)
         return limit
 
+    def check(self, limit: int) -> None:
+        """Raises HTTPError 413 when it is known to be longer."""
+        if max(self.received, self._exchange.head.length or 0) > limit:
+            raise HTTPError(413, _too_long(limit), reason=BODY_TOO_LARGE.word)
+
     def arrived(self, data: bytes, connection: UpstreamStream | None) -> None:
         """One more piece."""
         self.received += len(data)
@@ -113,9 +118,7 @@ class RequestBody:
         self.collected = True
         limit = self.limit()
         self._collect_limit = _MAX_COLLECT_BYTES if limit is None else limit
-        length = self._exchange.head.length
-        if max(self.received, length or 0) > self._collect_limit:
-            raise HTTPError(413, _too_long(self._collect_limit), reason=BODY_TOO_LARGE.word)
+        self.check(self._collect_limit)
         if self.ended:
             return b"".join(self._held)
         if self._whole is not None:
@@ -141,6 +144,9 @@ class _NoBody(RequestBody):
     ended = True
 
     def __init__(self) -> None:
+        pass
+
+    def check(self, limit: int) -> None:
         pass
 
     def forget_sent(self) -> None:

@@ -23,7 +23,7 @@ class Request:
     claims and api_key are for plugins that find out who asks."""
 
     __slots__ = (
-        "_exchange", "_fields", "_headers", "_method", "_path", "_query", "_state", "api_key", "body_limit", "claims",
+        "_body_limit", "_exchange", "_fields", "_headers", "_method", "_path", "_query", "_state", "api_key", "claims",
         "limits", "user",
     )  # fmt: skip
 
@@ -38,7 +38,7 @@ class Request:
         self.user: Any = None
         self.claims: dict[str, Any] | None = None
         self.limits: list[Any] | None = None
-        self.body_limit: int | None = None
+        self._body_limit: int | None = None
         self.api_key: str | None = None
 
     @property
@@ -156,6 +156,18 @@ class Request:
     def id(self) -> str:
         """The request id that is logged, forwarded, and named in the gateway's own answers."""
         return self._exchange.request_id
+
+    @property
+    def body_limit(self) -> int | None:
+        """The most bytes of body that this request may bring, None: `limits.body`."""
+        return self._body_limit
+
+    @body_limit.setter
+    def body_limit(self, value: int | None) -> None:
+        """Raises HTTPError 413 when more has come: an earlier step may have read the body."""
+        if value is not None:
+            self._exchange.body.check(value)
+        self._body_limit = value
 
     @property
     def awaits_body(self) -> bool:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.verdict import Verdict
 from hmsgw.config.model import Deadlines, Limits, Retries, Route, Service, Timeouts
+from hmsgw.plugins.body_limit import BodyLimit, Settings
 from hmsgw.reasons import FORBIDDEN, PLUGIN_ERROR
 from tests.walks.walk import OK, Walk, chain_of
 
@@ -798,6 +799,22 @@ class ChainTests(SynchronousTestCase):
         _, fields, body = walk.upstream_head()
         self.assertEqual((bodies, body, fields[b"content-length"]), ([b"abcd"], b"abcd", [b"4"]))
         self.assertNotIn(b"expect", fields)
+
+
+    def test_limit_behind_a_step_that_read_the_body(self) -> None:
+        """A limit holds as well when it is asked for after an earlier step has read the body, of whatever framing."""
+
+        async def read(req: Any) -> None:
+            await req.body()
+
+        for length, whole in ((10, True), (11, False)):
+            for framed in (b"Content-Length: %d\r\n\r\n" % length, b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % length):
+                seen: list[Any] = []
+                walk = Walk(chain_of(read, BodyLimit(Settings(max=10)).run, seen.append))
+                end = b"\r\n0\r\n\r\n" if b"chunked" in framed else b""
+                walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\n" + framed + b"x" * length + end)
+                self.assertEqual((len(walk.upstreams), len(seen)), (1, 1) if whole else (0, 0))
+                self.assertEqual(b'"reason":"body-too-large"' in walk.client_sees(), not whole)
 
 
 class GarbageTests(SynchronousTestCase):
