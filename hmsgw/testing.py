@@ -172,7 +172,19 @@ def respond_step(
     step = ResponseStep(
         plugin.on_response, "plugin", NOWHERE, deadline_s=deadline_s, shadow=False, count_decision=_uncounted
     )
-    return Chain(clock or Clock(), (), (), (step,)).respond(req, resp)
+    answering = _Answering()
+    outcome = Chain(clock or Clock(), (), (), (step,)).respond(req, resp, answering)
+    return answering.verdict if outcome is None else outcome.addCallback(lambda _: answering.verdict)
+
+
+class _Answering:
+    """Keeps the verdict that would be sent instead."""
+
+    verdict: Verdict | None = None
+
+    def replace_answer(self, verdict: Verdict) -> FakeResponse:
+        self.verdict = verdict
+        return FakeResponse(verdict.status)
 
 
 def _uncounted(plugin: str, decision: str) -> None:

@@ -1,20 +1,19 @@
 """The compiled plugins of one route.
 
-Knows: request steps in list order, response steps in reverse, that a refusal ends the way in and that a waiting step
-holds it up. Refuses to know: what plugins do, and what is sent. Strategy: as long as nothing refuses and nothing
-waits, a chain is a loop of plain calls; only then is anything made for a request. No call of a plugin raises from
-here. `explain` and `describe` tell people what the chain is.
+Knows: request steps in list order, response steps in reverse, that a refusal ends the way in, that no response step is
+left out for it, and that a waiting step holds up what follows. Refuses to know: what plugins do, and what is sent.
+Strategy: as long as nothing refuses and nothing waits, a chain is a loop of plain calls; only then is anything made for
+a request. No call of a plugin raises from here. `explain` and `describe` tell people what the chain is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from hmsgw.chain.api import Request
 from hmsgw.chain.step import RequestStep, ResponseStep, Step
 from hmsgw.chain.uses import PreparedUse
 from hmsgw.chain.verdict import Verdict
@@ -29,6 +28,13 @@ class BuiltUse(NamedTuple):
     key: tuple[object, ...]
     plugin: Any
     reads: Mapping[str, bytes]
+
+
+class Answering(Protocol):
+    """Who sends the answer (`proxy.exchange`)."""
+
+    def replace_answer(self, verdict: Verdict) -> Any:
+        """A response step failed or refused: this takes the answer's place. Returns the `resp` of the steps left."""
 
 
 class Chain:
@@ -56,63 +62,35 @@ class Chain:
         Cancel the Deferred when the client has gone: the step's own wait is cancelled, and the Deferred fails with
         CancelledError, which it never does otherwise.
         """
-        rest = iter(self._request_steps)
+        steps = iter(self._request_steps)
         try:
-            for step in rest:
+            for step in steps:
                 result = step.call(req)
                 if result is not None:
                     break
             else:
                 return None
         except BaseException as error:
-            return self._after(step, step.failed(error), rest, (req,))
-        return self._after_result(step, result, rest, (req,))
+            return _Rest(self._clock, steps, (req,)).after(step, Ended(None, error))
+        return _Rest(self._clock, steps, (req,)).after(step, begin(result))
 
-    def respond(self, req: Any, resp: Any) -> Verdict | Deferred[Verdict | None] | None:
-        """The response steps, which change `resp`. A verdict takes the answer's place, and no further step runs."""
-        rest = iter(self._response_steps)
+    def respond(self, req: Any, resp: Any, answering: Answering) -> Deferred[Verdict | None] | None:
+        """All the response steps, which change `resp`. None, or what the Deferred gives: they have run. A verdict of
+        one is told to `answering`, and the steps behind it get what it puts in the answer's place."""
+        steps = iter(self._response_steps)
         try:
-            for step in rest:
+            for step in steps:
                 result = step.call(req, resp)
                 if result is not None:
                     break
             else:
                 return None
         except BaseException as error:
-            return self._after(step, step.failed(error), rest, (req, resp))
-        return self._after_result(step, result, rest, (req, resp))
-
-    def _after_result(
-        self, step: Step, result: Any, rest: Iterator[Step], args: tuple[Any, ...]
-    ) -> Verdict | Deferred[Verdict | None] | None:
-        begun = begin(result)
-        if isinstance(begun, Promise):
-            return Deferred.fromCoroutine(self._wait(step, begun, rest, args))
-        return self._after(step, _verdict(step, begun), rest, args)
-
-    def _after(
-        self, step: Step, verdict: Verdict | None, rest: Iterator[Step], args: tuple[Any, ...]
-    ) -> Verdict | Deferred[Verdict | None] | None:
-        """Behind `step`: its verdict, or that of the steps that are left."""
-        if verdict is not None:
-            return verdict
-        ended = _go_on(rest, args)
-        if isinstance(ended, _Held):
-            return Deferred.fromCoroutine(self._wait(ended.step, ended.promise, rest, args))
-        return ended
-
-    async def _wait(self, step: Step, promise: Promise, rest: Iterator[Step], args: tuple[Any, ...]) -> Verdict | None:
-        """Wait for `step`, then for every further one that waits."""
-        req: Request = args[0]
-        while True:
-            waiting = Waiting(self._clock, promise, step.name, step.deadline_s, lambda: req.awaits_body)
-            verdict = _verdict(step, await waiting.outcome)
-            if verdict is not None:
-                return verdict
-            ended = _go_on(rest, args)
-            if not isinstance(ended, _Held):
-                return ended
-            step, promise = ended
+            begun: Ended | Promise = Ended(None, error)
+        else:
+            begun = begin(result)
+        outcome = _Rest(self._clock, steps, (req, resp), answering).after(step, begun)
+        return outcome if isinstance(outcome, Deferred) else None
 
     def describe(self) -> list[dict[str, str]]:
         """The uses in route order, in words: plugin, where, settings, mode."""
@@ -129,27 +107,50 @@ class _Held(NamedTuple):
     promise: Promise
 
 
-def _go_on(rest: Iterator[Step], args: tuple[Any, ...]) -> Verdict | _Held | None:
-    """The steps that are left, up to one that ends the request or waits."""
-    for step in rest:
-        try:
-            result = step.call(*args)
-        except BaseException as error:
-            verdict = step.failed(error)
-        else:
-            if result is None:
-                continue
-            begun = begin(result)
+class _Rest:
+    """A way through the steps from the first that did not simply pass. args: what each is called with.
+    answering: None on the way in, which the first verdict ends."""
+
+    def __init__(
+        self, clock: IReactorTime, steps: Iterator[Step], args: tuple[Any, ...], answering: Answering | None = None
+    ) -> None:
+        self._clock = clock
+        self._steps = steps
+        self._args = args
+        self._answering = answering
+
+    def after(self, step: Step, begun: Ended | Promise) -> Verdict | Deferred[Verdict | None] | None:
+        """What comes of `step`'s call, and of the steps that are left."""
+        ended = self._go_on(step, begun)
+        return Deferred.fromCoroutine(self._wait(ended)) if isinstance(ended, _Held) else ended
+
+    async def _wait(self, held: Verdict | _Held | None) -> Verdict | None:
+        """Wait for the step, then for every further one that waits."""
+        req = self._args[0]
+        while isinstance(held, _Held):
+            step, promise = held
+            waiting = Waiting(self._clock, promise, step.name, step.deadline_s, lambda: req.awaits_body)
+            held = self._go_on(step, await waiting.outcome)
+        return held
+
+    def _go_on(self, step: Step, begun: Ended | Promise) -> Verdict | _Held | None:
+        """As far as it goes without waiting."""
+        while True:
             if isinstance(begun, Promise):
                 return _Held(step, begun)
-            verdict = _verdict(step, begun)
-        if verdict is not None:
-            return verdict
-    return None
-
-
-def _verdict(step: Step, ended: Ended) -> Verdict | None:
-    return step.ended(ended.value) if ended.error is None else step.failed(ended.error)
+            verdict = step.ended(begun.value) if begun.error is None else step.failed(begun.error)
+            if verdict is not None:
+                if self._answering is None:
+                    return verdict
+                self._args = (self._args[0], self._answering.replace_answer(verdict))
+            following = next(self._steps, None)
+            if following is None:
+                return None
+            step = following
+            try:
+                begun = begin(step.call(*self._args))
+            except BaseException as error:
+                begun = Ended(None, error)
 
 
 def _explained(use: BuiltUse, req: Any) -> str:

@@ -83,7 +83,7 @@ class AnswerWriter:
             self.send_end([])
             return
         request = self._head
-        status = head.status
+        status = head.code
         framing = b"" if head.framed or status == 204 else b"Content-Length: %d\r\n" % head.length
         if self._close_after or request.protocol == "http/1.0" or self._door.draining:
             framing += self._persistence(request)
@@ -117,7 +117,7 @@ class AnswerWriter:
     def send_head(self, head: ResponseHead) -> None:
         """The final answer's head; its body and end follow."""
         request = self._head
-        status = head.status
+        status = head.code
         framing = b""
         self._chunk_answer = False
         self._body_allowed = head.body and request.method != b"HEAD" and status != 204 and status != 304

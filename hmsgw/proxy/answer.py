@@ -1,7 +1,8 @@
 """An exchange's way back: the answer, whoever made it, and the end.
 
-Knows: response steps before the head, a waiting one holds the answer, a failing one replaces it; how the gateway's own
-refusals go out; that an exchange ends exactly once. Refuses to know: how the request went up (`proxy.exchange`).
+Knows: response steps before the head, a waiting one holds the answer, a failing one replaces it for those behind it;
+how the gateway's own refusals go out; that an exchange ends exactly once. Refuses to know: how the request went up
+(`proxy.exchange`).
 Strategy: the base of Exchange, split off because it can be read alone. An answer that came whole goes out whole.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
 from hmsgw.deadlines import NEVER
 from hmsgw.proxy.body import NO_BODY, RequestBody
@@ -20,11 +20,9 @@ from hmsgw.proxy.record import Record
 from hmsgw.proxy.refusals import answer_of_verdict, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
-from hmsgw.reasons import PLUGIN_ERROR, STEP_FAILED, Reason
+from hmsgw.reasons import Reason
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
-
-_log = Logger()
 
 
 class AnswerSide(Record):
@@ -44,6 +42,7 @@ class AnswerSide(Record):
     _retrying = False
     _waiting: Deferred[Any] | None = None
     _held_answer: list[bytes | list[Field]] | None = None
+    _instead: tuple[ResponseHead, bytes] | None = None
     _head_sent = False
     _edge_full = False
 
@@ -71,7 +70,7 @@ class AnswerSide(Record):
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             waiting.cancel()
-        self._held_answer = None
+        self._held_answer = self._instead = None
 
     def _respond(self, head: ResponseHead, body: bytes | None) -> None:
         """Response steps, then the head. body: the whole of it, None when it follows in pieces."""
@@ -81,33 +80,24 @@ class AnswerSide(Record):
 
     def _passes(self, chain: Chain, head: ResponseHead, body: bytes | None) -> bool:
         """Run the response steps. False when the answer is not to be sent now: it waits, or another one went out."""
-        status = head.status
-        outcome = chain.respond(self.req, head)
+        outcome = chain.respond(self.req, head, self)
         if outcome is not None:
-            self._response_not_at_once(outcome, head, body)
+            self._hold(outcome, head, body)
             return False
-        return head.status is status or self._status_stands(head)
+        if self._instead is not None:
+            self._send(*self._instead)
+            return False
+        return True
 
-    def _status_stands(self, head: ResponseHead) -> bool:
-        """Whether the status that a response step wrote can be sent; if not, 500 plugin-error has been."""
-        status: object = head.status
-        if type(status) is int and 200 <= status <= 599:
-            head.edited = True  # another status may ask for another framing
-            return True
-        _log.error(
-            "a response step of route {route} wrote the status {status!r}; a status is a number from 200 to 599",
-            route=self.entry.name,
-            status=status,
-        )
+    def replace_answer(self, verdict: Any) -> ResponseHead:
+        """A response step failed or refused: its verdict goes out instead, once the steps behind it have had it."""
         self._give_up_upstream()
-        self.reason = PLUGIN_ERROR.word
-        self._send(*refusal(self.head, PLUGIN_ERROR.status, PLUGIN_ERROR, STEP_FAILED, self.request_id, []))
-        return False
+        head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
+        self._instead = head, body
+        return head
 
-    def _response_not_at_once(self, outcome: Any, head: ResponseHead, body: bytes | None) -> None:
-        if not isinstance(outcome, Deferred):
-            self._replace_answer(outcome)
-            return
+    def _hold(self, outcome: Deferred[Any], head: ResponseHead, body: bytes | None) -> None:
+        """A response step waits, and the answer with it."""
         self.response = head
         self._waiting = outcome
         self._held_answer = [] if body is None else [body, []]
@@ -115,14 +105,14 @@ class AnswerSide(Record):
             self._conn.pause()
         outcome.addCallbacks(self._response_decided, self._decision_lost)
 
-    def _response_decided(self, verdict: Any) -> None:
+    def _response_decided(self, _: object) -> None:
         self._waiting = None
         held, self._held_answer = self._held_answer, None
         if self.done or held is None or self.response is None:
             return
-        if verdict is not None:
-            self._replace_answer(verdict)
-        elif self._status_stands(self.response):
+        if self._instead is not None:
+            self._send(*self._instead)
+        else:
             self._send(self.response, None)
             for piece in held:
                 if isinstance(piece, bytes):
@@ -133,16 +123,10 @@ class AnswerSide(Record):
                 self._conn.resume()
         self.edge.flush()
 
-    def _replace_answer(self, verdict: Any) -> None:
-        """A response step failed: its verdict goes out instead, with no further step."""
-        self._give_up_upstream()
-        head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
-        self._send(head, body)
-
     def _send(self, head: ResponseHead, body: bytes | None) -> None:
         if head.edited:
             head.settle()
-        self.status = head.status
+        self.status = head.code
         self._head_sent = True
         if body is None:
             self.edge.send_head(head)

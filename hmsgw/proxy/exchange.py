@@ -284,7 +284,7 @@ class Exchange(AnswerSide):
 
     def upstream_informational(self, head: ResponseHead) -> None:
         if self.head.protocol != "http/1.0":
-            self.edge.send_informational(head.status, head.fields)
+            self.edge.send_informational(head.code, head.fields)
 
     def upstream_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
         """An answer that came all at once: the common case, and the short way."""
@@ -300,7 +300,7 @@ class Exchange(AnswerSide):
                 return
             if head.edited:
                 head.settle()
-        self.status = head.status
+        self.status = head.code
         self.bytes_out = len(body)
         self._finish(now)
         self.edge.send_whole(head, body, now)

@@ -271,9 +271,9 @@ class UpstreamConnection(TwistedProtocol):
                 return False
             whole, head = data, parse_response(data[:end], self._method)
             data = data[end + 4 :]
-            if head.status >= 200:
+            if head.code >= 200:
                 break
-            if head.status == 101:
+            if head.code == 101:
                 raise UpstreamFault("The upstream switched protocols without being asked to.")
             self._interim += 1
             if self._interim > _MAX_INTERIM:

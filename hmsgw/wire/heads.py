@@ -18,6 +18,10 @@ METHODS = {
 }  # fmt: skip
 
 
+#: A client that has gone (the contract, section 5): logged, and no answer's status.
+NEVER_SENT = 499
+
+
 def sendable_fields(fields: Iterable[Field]) -> list[Field]:
     """Fields that plugins have had in their hands, without those that would change how the message is framed."""
     return [field for field in fields if field[0] not in NOT_SENDABLE]
@@ -63,9 +67,10 @@ def unreadable_request() -> RequestHead:
 class ResponseHead:
     """A response's head on its way to the client; `resp` of response steps. fields may be written until it is sent.
 
-    length: bytes of the body, None when chunked or ended by the close. body: False when none follows whatever the
-    fields say (HEAD, 204, 304). dated: it has a Date field. framed: its Content-Length field is among the
-    fields. edited: plugins have had the headers in their hands. close: the connection it came by can't be kept.
+    code: the status, which `status` is as response steps see it. length: bytes of the body, None when chunked or ended
+    by the close. body: False when none follows whatever the fields say (HEAD, 204, 304). dated: it has a Date field.
+    framed: its Content-Length field is among the fields. edited: plugins have had the headers in their hands. close:
+    the connection it came by can't be kept.
     """
 
     chunked: bool = False
@@ -77,13 +82,13 @@ class ResponseHead:
     _headers: Headers | None = None
 
     def __init__(self, status: int, fields: list[Field], length: int | None) -> None:
-        self.status = status
+        self.code = status
         self.fields = fields
         self.length = length
 
     def again(self) -> ResponseHead:
         """A copy that nobody has had in their hands, of one that was kept for that."""
-        copy = ResponseHead(self.status, self.fields.copy(), self.length)
+        copy = ResponseHead(self.code, self.fields.copy(), self.length)
         if self.dated:
             copy.dated = True
         if self.framed:
@@ -96,6 +101,18 @@ class ResponseHead:
         self.framed = False
         self.edited = False
         self.dated = any(field[0] == b"date" for field in self.fields)
+
+    @property
+    def status(self) -> int:
+        """200 to 599."""
+        return self.code
+
+    @status.setter
+    def status(self, value: int) -> None:
+        if type(value) is not int or not 200 <= value <= 599 or value == NEVER_SENT:
+            raise ValueError(f"{value!r} is not a status that can be sent; it is a number from 200 to 599")
+        self.code = value
+        self.edited = True  # another status may ask for another framing
 
     @property
     def headers(self) -> Headers:

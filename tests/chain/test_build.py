@@ -30,7 +30,7 @@ class ChainsTests(SynchronousTestCase):
         chain = Scene().chain("a", "b", plugins__a=order_of("a"), plugins__b=order_of("b"))
         req = FakeRequest()
         chain.run(req)
-        chain.respond(req, FakeResponse())
+        chain.respond(req, FakeResponse(), None)  # type: ignore[arg-type]
         self.assertEqual(req.state["ran"], ["a", "b", "-b", "-a"])
 
     def test_route_order(self) -> None:

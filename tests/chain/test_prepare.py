@@ -164,5 +164,5 @@ class TutorialTests(SynchronousTestCase):
     def test_served_by(self) -> None:
         """Every answer carries X-Served-By."""
         resp = FakeResponse()
-        self.assertIsNone(self.chain.respond(FakeRequest(), resp))
+        self.assertIsNone(self.chain.respond(FakeRequest(), resp, None))  # type: ignore[arg-type]
         self.assertEqual(resp.headers["X-Served-By"], "US-GPO")

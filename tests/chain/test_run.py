@@ -63,12 +63,23 @@ class ChainCase(SynchronousTestCase):
         self.assertEqual((verdict.status, verdict.word, verdict.reason), (500, "plugin-error", PLUGIN_ERROR))
 
 
+class Answering:
+    """Keeps what took the answer's place."""
+
+    def __init__(self) -> None:
+        self.verdicts: list[Any] = []
+
+    def replace_answer(self, verdict: Any) -> FakeResponse:
+        self.verdicts.append(verdict)
+        return FakeResponse(verdict.status)
+
+
 class PassingTests(ChainCase):
     def test_no_steps(self) -> None:
         """An empty chain lets everything pass, both ways."""
         chain = self.chain()
         self.assertIsNone(chain.run(FakeRequest()))
-        self.assertIsNone(chain.respond(FakeRequest(), FakeResponse()))
+        self.assertIsNone(chain.respond(FakeRequest(), FakeResponse(), Answering()))
         self.assertFalse(chain.has_response_steps)
 
     def test_order(self) -> None:
@@ -414,20 +425,26 @@ class RespondingTests(ChainCase):
 
         resp = FakeResponse()
         chain = self.chain(responses=(add, self.leaves("next")))
-        self.assertIsNone(chain.respond(FakeRequest(), resp))
+        self.assertIsNone(chain.respond(FakeRequest(), resp, Answering()))
         self.assertEqual((resp.headers["x-served-by"], self.trace), ("US-GPO", ["next"]))
         self.assertTrue(chain.has_response_steps)
 
     def test_failure(self) -> None:
-        """A response step that fails, or sets a field that can't be sent, gives a 500 in the answer's place."""
+        """A response step that fails, or sets a field that can't be sent, gives a 500 in the answer's place, which the
+        steps behind it get."""
 
         def crlf(req: Any, resp: Any) -> None:
             resp.headers["X-A"] = "a\r\nb: c"
 
+        def note(req: Any, resp: Any) -> None:
+            self.trace.append(resp.status)
+
         for call in (crlf, lambda req, resp: 1 / 0, lambda req, resp: "x", lambda req, resp: Response()):
-            self.assertBroken(self.chain(responses=(call, self.leaves("never"))).respond(FakeRequest(), FakeResponse()))
+            answering = Answering()
+            self.assertIsNone(self.chain(responses=(call, note)).respond(FakeRequest(), FakeResponse(), answering))
+            self.assertBroken(*answering.verdicts)
             self.logged()
-        self.assertEqual(self.trace, [])
+        self.assertEqual(self.trace, [500] * 4)
 
     def test_refuses_the_answer(self) -> None:
         """A response step may put an HTTPError in the answer's place."""
@@ -435,19 +452,24 @@ class RespondingTests(ChainCase):
         def no(req: Any, resp: Any) -> None:
             raise HTTPError(502, "not for you")
 
-        verdict = self.chain(responses=(no,)).respond(FakeRequest(), FakeResponse())
-        self.assertEqual((verdict.status, verdict.word), (502, "plugin"))
+        answering = Answering()
+        self.assertIsNone(self.chain(responses=(no,)).respond(FakeRequest(), FakeResponse(), answering))
+        self.assertEqual([(502, "plugin")], [(verdict.status, verdict.word) for verdict in answering.verdicts])
 
     def test_waits(self) -> None:
         """A response step may wait, within its deadline."""
         gate: Deferred[None] = Deferred()
         chain = self.chain(responses=(lambda req, resp: gate, self.leaves("next")))
-        outcome = chain.respond(FakeRequest(), FakeResponse())
+        outcome = chain.respond(FakeRequest(), FakeResponse(), Answering())
         gate.callback(None)
         self.assertIsNone(self.successResultOf(outcome))
-        outcome = self.chain(responses=(lambda req, resp: Deferred(),)).respond(FakeRequest(), FakeResponse())
+        answering = Answering()
+        late = self.chain(responses=(lambda req, resp: Deferred(), self.leaves("behind")))
+        outcome = late.respond(FakeRequest(), FakeResponse(), answering)
         self.clock.advance(5)
-        self.assertBroken(self.successResultOf(outcome))
+        self.assertIsNone(self.successResultOf(outcome))
+        self.assertBroken(*answering.verdicts)
+        self.assertEqual(self.trace, ["next", "behind"])
         self.logged()
 
 

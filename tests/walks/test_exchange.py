@@ -9,10 +9,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from hmsgw.chain.api import HTTPError
 from hmsgw.chain.verdict import Verdict
 from hmsgw.config.model import Deadlines, Limits, Retries, Route, Service, Timeouts
 from hmsgw.plugins.body_limit import BodyLimit, Settings
-from hmsgw.reasons import FORBIDDEN, PLUGIN_ERROR
+from hmsgw.reasons import FORBIDDEN
 from tests.walks.walk import OK, Walk, chain_of
 
 
@@ -29,12 +30,11 @@ class Steps:
     def run(self, req: Any) -> Any:
         return None if self._run is None else self._run(req)
 
-    def respond(self, req: Any, resp: Any) -> Any:
+    def respond(self, req: Any, resp: Any, answering: Any) -> Any:
         return self._respond(req, resp)
 
 
 FORBID = Verdict(403, FORBIDDEN, "forbidden", "Forbidden", "No.", [], None, "p")
-BROKEN = Verdict(500, PLUGIN_ERROR, "plugin-error", "Internal server error", "Failed.", [], None, "p")
 
 
 class PlainTests(SynchronousTestCase):
@@ -722,17 +722,17 @@ class ChainTests(SynchronousTestCase):
 
     def test_status_that_cannot_be_sent(self) -> None:
         """A response step that writes no status: 500 plugin-error, whole or streamed, and the next request is answered."""
-        wrong: list[Any] = ["abc", None, True, 0, -1, 100, 101, 199, 600, 10**9, 200.0]
+        wrong: list[Any] = ["abc", None, True, 0, -1, 100, 101, 199, 499, 600, 10**9, 200.0]
         for status in wrong:
             for answer in (OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"):
-                walk = Walk(Steps(respond=lambda req, resp, status=status: setattr(resp, "status", status)))
+                walk = Walk(chain_of(respond=(lambda req, resp, status=status: setattr(resp, "status", status),)))
                 walk.client_sends(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n")
                 walk.upstream_sends(answer)
                 self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 500"), status)
                 self.assertEqual(walk.records, [("GET", "/a", 500, "plugin-error")])
                 walk.upstream_sends(OK)
                 self.assertEqual(len(walk.records), 2)
-        self.flushLoggedErrors()
+                self.assertEqual(2, len(self.flushLoggedErrors(ValueError)))
 
     def test_status_that_changes_the_framing(self) -> None:
         """A response step that makes an answer a 204 or 304: no body goes down, and the connection goes on."""
@@ -761,12 +761,72 @@ class ChainTests(SynchronousTestCase):
 
     def test_failing_response_step(self) -> None:
         """Its verdict takes the answer's place, and the upstream's body is dropped."""
-        walk = Walk(Steps(respond=lambda req, resp: BROKEN))
+        walk = Walk(chain_of(respond=(lambda req, resp: 1 / 0,)))
         walk.get()
         walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
         seen = walk.client_sees()
         self.assertTrue(seen.startswith(b"HTTP/1.1 500"))
         self.assertEqual((walk.records, walk.upstream.closed), ([("GET", "/a", 500, "plugin-error")], "aborted"))
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_steps_behind_a_failing_one(self) -> None:
+        """They run on what takes the answer's place, whether they wait or not, and whether the answer came whole."""
+
+        def mark(name: str) -> Any:
+            return lambda req, resp: resp.headers.add(name, str(resp.status))
+
+        def wrong(req: Any, resp: Any) -> None:
+            resp.status = "x"
+
+        def refuse(req: Any, resp: Any) -> None:
+            raise HTTPError(451, "Not here.")
+
+        streamed = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+        for failing, status in ((lambda req, resp: 1 / 0, b"500"), (wrong, b"500"), (refuse, b"451")):
+            for answer in (OK, streamed):
+                gate: Deferred[None] = Deferred()
+                walk = Walk(chain_of(respond=(
+                    mark("X-Before"), failing, mark("X-Behind"), lambda req, resp, gate=gate: gate, mark("X-Last"),
+                )))  # fmt: skip
+                walk.get()
+                walk.upstream_sends(answer)
+                self.assertEqual(b"", walk.client_sees())
+                gate.callback(None)
+                seen = walk.client_sees()
+                self.assertTrue(seen.startswith(b"HTTP/1.1 " + status))
+                self.assertNotIn(b"X-Before", seen)
+                self.assertEqual((1, 1), (seen.count(b"X-Behind: " + status), seen.count(b"X-Last: " + status)))
+                self.assertEqual((1, 1), (seen.count(b"Content-Length"), len(walk.records)))
+                self.flushLoggedErrors(ZeroDivisionError, ValueError)
+
+    def test_two_failing_steps(self) -> None:
+        """The last of them says what goes out, and what is behind it runs once."""
+        ran: list[int] = []
+
+        def refuse(req: Any, resp: Any) -> None:
+            raise HTTPError(451)
+
+        walk = Walk(chain_of(respond=(lambda req, resp: 1 / 0, refuse, lambda req, resp: ran.append(resp.status))))
+        walk.get()
+        walk.upstream_sends(OK)
+        self.assertEqual(([451], [("GET", "/a", 451, "plugin")]), (ran, walk.records))
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
+
+    def test_total_deadline_behind_a_failing_step(self) -> None:
+        """What was to go out instead is forgotten when the request is ended by something else meanwhile."""
+
+        def fail(req: Any, resp: Any) -> None:
+            if resp.status == 200:
+                raise HTTPError(451)
+
+        def hang(req: Any, resp: Any) -> Any:
+            return Deferred() if resp.status == 451 else None
+
+        walk = Walk(chain_of(respond=(fail, hang)), service=Service(timeouts=Timeouts(total=5.0)))
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.clock.pump([1] * 7)
+        self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 504"))
 
     def test_response_steps_see_every_answer_of_the_route(self) -> None:
         """Refusals too carry what response steps add."""
