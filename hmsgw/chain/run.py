@@ -38,9 +38,12 @@ class Answering(Protocol):
 
 
 class Chain:
-    """See the module. answers: some step always ends the request, so no service is needed."""
+    """See the module. answers: some step always ends the request, so no service is needed. owned_fields: lower-case
+    names of request fields that a plugin of the catalogue has the say over, so that no trailer may bring them."""
 
-    __slots__ = ("_clock", "_request_steps", "_response_steps", "answers", "has_response_steps", "uses")
+    __slots__ = (
+        "_clock", "_request_steps", "_response_steps", "answers", "has_response_steps", "owned_fields", "uses",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -55,6 +58,8 @@ class Chain:
         self._response_steps = response_steps
         self.has_response_steps = bool(response_steps)
         self.answers = any(use.prepared.answers for use in uses)
+        shipped = [use.plugin for use in uses if use.prepared.module is not None]
+        self.owned_fields = frozenset[bytes]().union(*(getattr(one, "owned_fields", ()) for one in shipped))
 
     def run(self, req: Any) -> Verdict | Deferred[Verdict | None] | None:
         """The request steps. None: go on.

@@ -62,6 +62,7 @@ class Edit:
         self._set = _lines(change.set, refused, f"{side}.set")
         self._add = _lines(change.add, refused, f"{side}.add")
         self._cleared = self._remove | {lower for lower, _, _ in self._set}
+        self.names = self._cleared | {lower for lower, _, _ in (*self._default, *self._add)}
 
     def __bool__(self) -> bool:
         return bool(self._cleared or self._default or self._add)
@@ -84,6 +85,7 @@ class Headers:
     """The plugin; `run` and `on_response` are there only when there is something to do."""
 
     def __init__(self, request: Edit, response: Edit) -> None:
+        self.owned_fields = request.names
         if request:
             self.run: Callable[[Request], None] = lambda req: request.apply(req.headers.fields, req)
         if response:

@@ -69,7 +69,7 @@ class KeyHolder(Protocol):
 
 
 class Jwt:
-    """The step. key_url: the key set that it needs, None when its keys are at hand."""
+    """The step. key_url: the key set that it needs, None when its keys are at hand. owned_fields: those of claims."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Jwt:
         self._scopes = frozenset(settings.scopes)
         self._max_bytes = settings.max_token
         self._names = field_names(settings.claims_to_headers)
-        self._ours = frozenset(name.lower() for name in self._names.values())
+        self.owned_fields = frozenset(name.lower() for name in self._names.values())
         self._realm = realm.replace("\\", "\\\\").replace('"', '\\"')
         self._wall = wall
         self._memory = Remembered(settings.cache_tokens)
@@ -103,8 +103,8 @@ class Jwt:
             if lower == b"authorization":
                 repeated = value is not None
                 value = found
-        if self._ours:
-            ours = self._ours
+        if self.owned_fields:
+            ours = self.owned_fields
             req.fields = [field for field in fields if field[0] not in ours]
         if value is None:
             raise self._no_token()

@@ -27,6 +27,7 @@ class ForUpstream:
 
     def __init__(self, header: str) -> None:
         self._header = header
+        self.owned_fields = frozenset({header.lower().encode()})
 
     def run(self, req: Request) -> None:
         req.headers[self._header] = req.id

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred
 
 from hmsgw.chain.api import HTTPError
+from hmsgw.proxy.forwarding import sendable_trailers
 from hmsgw.proxy.sides import UpstreamStream
 from hmsgw.reasons import BODY_TOO_LARGE
 from hmsgw.wire.headers import Field
@@ -100,7 +101,8 @@ class RequestBody:
                     self.forget_sent()
         if self.ended and not self._end_sent:
             self._end_sent = True
-            connection.send_end(self._trailers)
+            trailers = self._trailers
+            connection.send_end(sendable_trailers(self._exchange, trailers) if trailers else trailers)
 
     def forget_sent(self) -> None:
         """It will not be sent again."""
@@ -114,7 +116,10 @@ class RequestBody:
         self._end_sent = False
 
     async def collect(self) -> bytes:
-        """The whole of it. Raises HTTPError 413 past the limit (1 MiB where none is set)."""
+        """The whole of it. Raises HTTPError 413 past the limit (1 MiB where none is set), and RuntimeError once it is
+        on its way to the upstream: what has gone is not kept."""
+        if self._exchange.upstream:
+            raise RuntimeError("the body has gone to the upstream; await req.body() in `run`, and keep it in req.state")
         self.collected = True
         limit = self.limit()
         self._collect_limit = _MAX_COLLECT_BYTES if limit is None else limit

@@ -255,7 +255,7 @@ class Exchange(AnswerSide):
 
     async def collect_body(self) -> bytes:
         """For `req.body()`. A client that waits for it is told to go on."""
-        if self.head.expect_continue and not self.body.collected and not self.body.ended:
+        if self.head.expect_continue and not self.upstream and not self.body.collected and not self.body.ended:
             self.edge.send_informational(100, [])
             self.edge.flush()
         return await self.body.collect()

@@ -257,6 +257,18 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
     return lines, managed
 
 
+def sendable_trailers(exchange: Exchange, trailers: list[Field]) -> list[Field]:
+    """Without the names that the route's plugins own or wrote: a backend may read a trailer like any other field, and
+    what a client can't say in the head it can't say behind the body."""
+    chain, req = exchange.entry.chain, exchange.req
+    if chain is None or req is None:
+        return trailers
+    refused = chain.owned_fields
+    if exchange.edited:
+        refused = refused | {field[0] for field in set(client_fields(exchange.head)) ^ set(map(tuple, req.fields))}
+    return [field for field in trailers if field[0] not in refused]
+
+
 def _target(exchange: Exchange) -> bytes:
     """The target as the client, the route's rewriting or a plugin wrote it, in its one spelling. Raises EdgeFault."""
     req, entry = exchange.req, exchange.entry

@@ -33,6 +33,17 @@ class ChainsTests(SynchronousTestCase):
         chain.respond(req, FakeResponse(), None)  # type: ignore[arg-type]
         self.assertEqual(req.state["ran"], ["a", "b", "-b", "-a"])
 
+    def test_owned_fields(self) -> None:
+        """The fields that plugins of the catalogue have the say over are the chain's; a drop-in's word is not asked."""
+        chain = Scene().chain(
+            use("headers", request={"remove": ["X-A"], "set": {"X-B": "1"}, "default": {"X-C": "1"}, "add": {"X-D": "1"}}),
+            use("request-id", header="X-E"),
+            use("jwt", secret="s" * 32, claims_to_headers={"role": "X-F"}),
+            "own",
+            plugins__own="owned_fields = 5\ndef run(req): pass",
+        )  # fmt: skip
+        self.assertEqual({b"x-a", b"x-b", b"x-c", b"x-d", b"x-e", b"x-f"}, chain.owned_fields)
+
     def test_route_order(self) -> None:
         """Chains come in the order of the routes."""
         given = config(route(path="/a"), route("respond", path="/b"), route(path="/c"))

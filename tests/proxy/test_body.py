@@ -48,6 +48,7 @@ class BodyTests(SynchronousTestCase):
             req=SimpleNamespace(body_limit=route_limit),
             head=SimpleNamespace(length=length),
             edge=SimpleNamespace(pause_body=pause, resume_body=resume),
+            upstream="",
             stop_for=lambda reason, detail: self.stopped.append((reason, detail)),
         )
         return RequestBody(exchange)
@@ -125,6 +126,16 @@ class BodyTests(SynchronousTestCase):
         for _ in range(17):
             body.arrived(b"x" * 65_536, None)
         self.assertEqual(413, self.failureResultOf(waiting, HTTPError).value.status)
+
+    def test_collect_too_late(self) -> None:
+        """What is on its way to the upstream can't be had any more: an error, and never a part of it."""
+        body = self.body()
+        body.arrived(b"ab", Upstream())
+        body._exchange.upstream = "10.0.0.1:80"
+        self.failureResultOf(self.collecting(body), RuntimeError)
+        body.end([], Upstream())
+        self.failureResultOf(self.collecting(body), RuntimeError)
+        self.assertFalse(body.collected)
 
     def test_lost(self) -> None:
         """A client that goes ends the wait."""

@@ -264,6 +264,23 @@ class ForwardingTests(SynchronousTestCase):
         self.assertIn(b"plugin-error", walk.client_sees())
         self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
 
+    def test_trailers(self) -> None:
+        """No trailer brings what plugins own, wrote or removed, or what the gateway says; others pass."""
+
+        def run(req: Any) -> None:
+            req.headers["X-Role"] = "guest"
+            del req.headers["X-Secret"]
+
+        chain = chain_of(run)
+        chain.owned_fields = frozenset({b"x-user"})
+        for made, expected in ((chain, b"X-Fine: 1\r\n"), (None, b"X-User: root\r\nX-ROLE: root\r\nX-Secret: 1\r\nX-Fine: 1\r\n")):
+            walk = Walk(made)
+            walk.client_sends(
+                b"POST /a HTTP/1.1\r\nHost: h\r\nX-Secret: 0\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+                b"X-User: root\r\nX-ROLE: root\r\nX-Forwarded-For: 1\r\nX-Request-Id: 1\r\nX_User: 1\r\nX-Secret: 1\r\nX-Fine: 1\r\n\r\n"
+            )
+            self.assertEqual(b"1\r\na\r\n0\r\n" + expected + b"\r\n", walk.upstream_head()[2])
+
     def test_nothing_written_nothing_changed(self) -> None:
         """A step that only reads, or writes another part, leaves the target as it came, a bare `?` included."""
         for run in (lambda req: req.headers.get("a"), lambda req: setattr(req, "method", "PUT")):
@@ -860,6 +877,28 @@ class ChainTests(SynchronousTestCase):
         self.assertEqual((bodies, body, fields[b"content-length"]), ([b"abcd"], b"abcd", [b"4"]))
         self.assertNotIn(b"expect", fields)
 
+
+    def test_reading_the_body_too_late(self) -> None:
+        """A response step gets the body of a request that was refused, and an error where it has gone upstream."""
+        bodies: list[bytes] = []
+
+        async def respond(req: Any, resp: Any) -> None:
+            bodies.append(await req.body())
+
+        post = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd"
+        walk = Walk(chain_of(respond=(respond,)))
+        walk.client_sends(post)
+        walk.upstream_sends(OK)
+        self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 500"))
+        self.assertEqual(([], 1), (bodies, len(self.flushLoggedErrors(RuntimeError))))
+
+        def refuse(req: Any) -> None:
+            raise HTTPError(403)
+
+        walk = Walk(chain_of(refuse, respond=(respond,)))
+        walk.client_sends(post)
+        self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 403"))
+        self.assertEqual([b"abcd"], bodies)
 
     def test_limit_behind_a_step_that_read_the_body(self) -> None:
         """A limit holds as well when it is asked for after an earlier step has read the body, of whatever framing."""
