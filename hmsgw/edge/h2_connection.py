@@ -43,6 +43,7 @@ from hmsgw.wire.http2 import (
     server_session,
 )
 from hmsgw.wire.http2_heads import request_head
+from hmsgw.wire.http2_order import FrameOrder
 
 _WRITE_BYTES = 64 * 1024
 _MIN_SHARE_BYTES = 16 * 1024
@@ -66,6 +67,7 @@ class H2Connection(TwistedProtocol):
         self.streams: dict[int, H2Stream] = {}
         self._written: set[H2Stream] = set()
         self._budget = Budget()
+        self._order = FrameOrder()
         self._last_id = 0
         self._busy = False
         self._full = False
@@ -100,7 +102,9 @@ class H2Connection(TwistedProtocol):
             return
         self._busy = True
         try:
-            broken = self._receive(data)
+            broken = self._order.look(data)
+            if broken is None:
+                broken = self._receive(data)
             for event in self.session.events():
                 heed = _HEED.get(type(event))
                 if heed is not None:
@@ -205,7 +209,9 @@ class H2Connection(TwistedProtocol):
             self._end(ErrorCode.ENHANCE_YOUR_CALM)
 
     def _stream_closed(self, event: StreamClosed) -> None:
-        stream = self.streams.pop(event.stream_id, None)
+        number = event.stream_id
+        stream = self.streams.pop(number, None)
+        self._order.closed(number, by_us=stream is None or stream.was_reset or event.error_code != ErrorCode.NO_ERROR)
         if stream is not None:
             self._written.discard(stream)
             stream.lost()

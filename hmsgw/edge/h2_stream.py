@@ -31,11 +31,11 @@ class Carrier(Protocol):
 
 class H2Stream:
     """number: the stream's id. head: the request's. exchange: None once it is over. queued: bytes of the answer that
-    wait for the client's window. unfinished: the client has not ended its body."""
+    wait for the client's window. unfinished: the client has not ended its body. was_reset: by us."""
 
     __slots__ = (
         "_answered", "_body_allowed", "_carrier", "_full", "_has_body", "_held", "_paused", "deadline", "exchange",
-        "gone", "head", "number", "peer", "queued", "unfinished", "wake_s",
+        "gone", "head", "number", "peer", "queued", "unfinished", "wake_s", "was_reset",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier, number: int, head: RequestHead, unfinished: bool) -> None:
@@ -48,6 +48,7 @@ class H2Stream:
         self._has_body = head.length != 0
         self.queued = 0
         self.gone = False
+        self.was_reset = False
         self._answered = False
         self._body_allowed = True
         self._paused = False
@@ -187,6 +188,7 @@ class H2Stream:
                 self._carrier.flush()
 
     def _reset(self, code: int) -> None:
+        self.was_reset = True
         self._carrier.session.reset_stream(self.number, code)
 
     # --- how fast the client reads
