@@ -40,6 +40,7 @@ from hmsgw.telemetry.request_line import request_line
 from hmsgw.transport.become import become
 from hmsgw.transport.connect import Connector
 from hmsgw.transport.listen import open_socket, serve
+from hmsgw.transport.loops import soon_of
 from hmsgw.transport.tls import ClientTls
 from hmsgw.transport.verified import HttpsPolicy
 from hmsgw.upstream.cluster import Cluster
@@ -228,6 +229,7 @@ class Gateway(MultiService):
             self._crowd,
             h2_gauge=self.metrics.connections(listener.name, "h2"),
             become=become,
+            soon=soon_of(self.reactor),
             protocols=listener.protocols,
         )
         door.plane = self.plane

@@ -35,7 +35,8 @@ class Door:
     plane: the one that new exchanges get; a reload stores another.
 
     canonical_host: the one spelling of an address. become: (transport, protocol), gives an open connection to another
-    Protocol. protocols: what is spoken here. open: the connections that are there.
+    Protocol. soon: calls when the events that are there have been handled. protocols: what is spoken here. open: the
+    connections that are there.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Door:
         *,
         h2_gauge: Gauge,
         become: Callable[[Any, Any], None],
+        soon: Callable[[Callable[[], None]], object],
         protocols: tuple[str, ...] = ("h2", "http/1.1"),
     ) -> None:
         self.name = name
@@ -68,6 +70,7 @@ class Door:
         self.crowd = crowd
         self.h2_gauge = h2_gauge
         self.become = become
+        self.soon = soon
         self.protocols = protocols
         self.open: set[Any] = set()
         self.draining = False

@@ -42,7 +42,7 @@ from hmsgw.wire.http2 import (
     goaway,
     server_session,
 )
-from hmsgw.wire.http2_heads import request_head
+from hmsgw.wire.http2_heads import HeadReader
 from hmsgw.wire.http2_order import FrameOrder
 
 _WRITE_BYTES = 64 * 1024
@@ -68,6 +68,7 @@ class H2Connection(TwistedProtocol):
         self._written: set[H2Stream] = set()
         self._budget = Budget()
         self._order = FrameOrder()
+        self._heads = HeadReader(limits.head, limits.field, limits.fields)
         self._last_id = 0
         self._busy = False
         self._full = False
@@ -75,6 +76,7 @@ class H2Connection(TwistedProtocol):
         self._draining = False
         self._closing = False
         self._again = False
+        self._flushing = False
         #: When the transport has taken nothing for too long; when the second GOAWAY is due; when idling ends.
         self._stuck_at = self._last_call_at = self._idle_at = NEVER
         self.deadline = NEVER
@@ -161,11 +163,10 @@ class H2Connection(TwistedProtocol):
         self._budget.earn_request()
         self._idle_at = NEVER
         number = self._last_id = event.stream_id
-        limits = door.limits
         fault: EdgeFault | None = None
         head: RequestHead
         try:
-            head = request_head(event.headers, event.end_stream, limits.head, limits.field, limits.fields)
+            head = self._heads.read(event.headers, event.end_stream)
         except EdgeFault as error:
             fault = error
             head = unreadable_request()
@@ -235,8 +236,15 @@ class H2Connection(TwistedProtocol):
         self._written.add(stream)
         self._again = True
 
+    def flush_soon(self) -> None:
+        """Write once all that waits to be read has been: what is answered together goes out together."""
+        if not self._flushing and not self._busy:
+            self._flushing = True
+            self.door.soon(self.flush)
+
     def flush(self) -> None:
         """Write what the client's windows and the transport take."""
+        self._flushing = False
         if self._busy or self._closing:
             return
         self._busy = True  # what exchanges do while they are told of a window is written here, not within

@@ -26,6 +26,7 @@ class Carrier(Protocol):
     session: Session
 
     def flush(self) -> None: ...
+    def flush_soon(self) -> None: ...
     def written(self, stream: H2Stream) -> None: ...
 
 
@@ -170,7 +171,7 @@ class H2Stream:
     def flush(self) -> None:
         """Nothing more in this turn."""
         self._carrier.written(self)
-        self._carrier.flush()
+        self._carrier.flush_soon()
 
     def pause_body(self) -> None:
         """No more of the body for now: its window is not given back."""

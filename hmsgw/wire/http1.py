@@ -16,14 +16,12 @@ from hmsgw.wire.fieldlines import BadLine, FieldLines
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
-from hmsgw.wire.target import authorities
+from hmsgw.wire.target import VISIBLE, authorities, is_plain_target
 
 #: Fields that say how a message is framed or handled on this hop; everything else is carried on unread.
 _MARKED_IN_REQUESTS = HOP_BY_HOP | FRAMING | MANAGED | {b"expect"}
 _MARKED_IN_RESPONSES = HOP_BY_HOP | {b"content-length", b"date"}
 
-_VISIBLE = re.compile(rb"[!-~]+")
-_PLAIN_TARGET_BYTES = 256
 _NO_NAMES: frozenset[bytes] = frozenset()
 
 
@@ -67,7 +65,7 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
         raise EdgeFault("The request line does not end with HTTP/1.1 or HTTP/1.0.")
     if method not in METHODS and TOKEN.fullmatch(method) is None:
         raise EdgeFault("The request's method is not a token.")
-    if _VISIBLE.fullmatch(target) is None:
+    if VISIBLE.fullmatch(target) is None:
         raise EdgeFault("The request target holds a byte that must be percent-encoded.")
     if len(head) > max_field_bytes:
         if len(target) > max_field_bytes:
@@ -114,13 +112,7 @@ def parse_again(request: RequestHead, start: bytes) -> bool:
     False when the line is not of the plain kind; `parse_request` then says what it is.
     """
     method, _, target = start.partition(b" ")
-    if (
-        method not in METHODS
-        or target[:1] != b"/"
-        or 0x23 in target
-        or len(target) > _PLAIN_TARGET_BYTES
-        or _VISIBLE.fullmatch(target) is None
-    ):
+    if method not in METHODS or not is_plain_target(target):
         return False
     request.method = method
     request.target = target

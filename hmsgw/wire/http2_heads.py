@@ -7,7 +7,6 @@ a request is likely to go on as HTTP/1.1; each field is remembered, so that cost
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from hmsgw.reasons import HEAD_TOO_LARGE, TARGET_TOO_LONG
@@ -17,12 +16,11 @@ from hmsgw.wire.fieldlines import BadLine, FieldPairs
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
-from hmsgw.wire.target import authorities
+from hmsgw.wire.target import VISIBLE, authorities, is_plain_target
 
 #: Belong to a connection of HTTP/1.1 and make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
 _FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _MARKED = HOP_BY_HOP | FRAMING | MANAGED | {b"expect", b"cookie"}
-_VISIBLE = re.compile(rb"[!-~]+")
 _SCHEMES = frozenset({b"https", b"http"})
 _FIELD_OVERHEAD_BYTES = 32
 
@@ -30,6 +28,39 @@ _fields = FieldPairs()
 _STATUS = [(b":status", b"%d" % status) for status in range(1000)]
 
 Pairs = Iterable[tuple[bytes, bytes]]
+
+
+class HeadReader:
+    """Reads the heads of one connection. One that is like the last but for its path, as most are, is not read again.
+
+    max_head_bytes, max_field_bytes, max_fields: `limits.head`, `field` and `fields`.
+    """
+
+    __slots__ = ("_at", "_bounds", "_head", "_pairs")
+
+    def __init__(self, max_head_bytes: int, max_field_bytes: int, max_fields: int) -> None:
+        self._bounds = (max_head_bytes, max_field_bytes, max_fields)
+        self._pairs: tuple[tuple[bytes, bytes], ...] = ()
+        self._head = RequestHead()
+        self._at = 0
+
+    def read(self, pairs: tuple[tuple[bytes, bytes], ...], ended: bool) -> RequestHead:
+        """A request's head as a record. ended: no body follows. Raises EdgeFault."""
+        if ended and len(pairs) == len(self._pairs):
+            at = self._at
+            name, target = pairs[at]
+            before = self._pairs
+            like = name == b":path" and pairs[:at] == before[:at] and pairs[at + 1 :] == before[at + 1 :]
+            if like and is_plain_target(target):
+                again = RequestHead()
+                again.__dict__.update(self._head.__dict__)
+                again.target = target
+                return again
+        head = request_head(pairs, ended, *self._bounds)
+        if ended and head.target[:1] == b"/":
+            self._pairs, self._head = pairs, head
+            self._at = next(at for at, pair in enumerate(pairs) if pair[0] == b":path")
+        return head
 
 
 def request_head(pairs: Pairs, ended: bool, max_head_bytes: int, max_field_bytes: int, max_fields: int) -> RequestHead:
@@ -150,7 +181,7 @@ def _read_pseudo(request: RequestHead, pseudo: dict[bytes, bytes], fields: list[
         raise EdgeFault("The request has a pseudo-header field that is not known here.")
     if target[:1] != b"/" and not (target == b"*" and method == b"OPTIONS"):
         raise EdgeFault("The request's path does not begin with a slash.")
-    if _VISIBLE.fullmatch(target) is None:
+    if VISIBLE.fullmatch(target) is None:
         raise EdgeFault("The request target holds a byte that must be percent-encoded.")
     if 0x23 in target:
         raise EdgeFault("A request target has no fragment.")

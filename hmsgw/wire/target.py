@@ -15,6 +15,8 @@ from hmsgw.wire.faults import EdgeFault
 #: Host and port as Host carries them (RFC 3986 section 3.2.2), without user information. Use `AUTHORITY.fullmatch`.
 AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
+VISIBLE = re.compile(rb"[!-~]+")
+_PLAIN_TARGET_BYTES = 256
 _ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _BAD_BYTES = re.compile(rb"[\x00-\x20\x7f-\xff]")
@@ -33,6 +35,16 @@ class Authorities(dict[bytes, bytes]):
 
 
 authorities = Authorities()
+
+
+def is_plain_target(target: bytes) -> bool:
+    """A path of ordinary length, with a query perhaps, that needs no second look before it is matched."""
+    return (
+        target[:1] == b"/"
+        and 0x23 not in target
+        and len(target) <= _PLAIN_TARGET_BYTES
+        and VISIBLE.fullmatch(target) is not None
+    )
 
 
 def host_of(authority: bytes) -> str:

@@ -38,7 +38,7 @@ class DoorTests(SynchronousTestCase):
         clock = Clock()
         return Door(
             "public", "https", Limits(connections=connections), DeadlineSettings(), Deadlines(clock, clock.seconds),
-            clock.seconds, lambda *_: None, str, gauge, crowd, h2_gauge=Gauge(), become=become,
+            clock.seconds, lambda *_: None, str, gauge, crowd, h2_gauge=Gauge(), become=become, soon=lambda call: call(),
         )  # fmt: skip
 
     def test_bound(self) -> None:

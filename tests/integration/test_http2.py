@@ -212,14 +212,14 @@ class Http2Tests(GatewayCase):
         for _ in range(5):
             self.assertEqual(client.status(client.request("/small")), 200)
         time.sleep(0.5)
-        self.assertLess(gateway.memory() - before, 8 * MIB)
+        self.assertLess(gateway.memory() - before, 16 * MIB)
         client.take = True
         client.h2.increment_flow_control_window(65535, slow)
         client.h2.increment_flow_control_window(65535)
         client.flush()
         client.until(lambda: slow in client.ended)
         self.assertEqual(len(client.bodies[slow]), 64 * MIB)
-        self.assertLess(gateway.memory() - before, 8 * MIB)
+        self.assertLess(gateway.memory() - before, 16 * MIB)
 
     @staticmethod
     def _large(got: Received, to: socket.socket) -> None:

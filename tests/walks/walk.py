@@ -164,7 +164,7 @@ class Walk:
         )
         self.door = Door(
             "public", "http", self.plane.limits, deadlines or DeadlineSettings(), self.deadlines, self.clock.seconds,
-            Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), become=become,
+            Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), become=become, soon=lambda call: call(),
         )  # fmt: skip
         self.door.plane = self.plane
         self.client = self.new_client(client)

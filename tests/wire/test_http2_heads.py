@@ -12,7 +12,7 @@ from hmsgw.reasons import BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.heads import RequestHead, ResponseHead
 from hmsgw.wire.http1 import parse_request
-from hmsgw.wire.http2_heads import informational_pairs, request_head, response_pairs, trailer_pairs
+from hmsgw.wire.http2_heads import HeadReader, informational_pairs, request_head, response_pairs, trailer_pairs
 
 START = {b":method": b"GET", b":scheme": b"https", b":authority": b"api.example", b":path": b"/a?b"}
 
@@ -132,6 +132,42 @@ class RequestHeadTests(SynchronousTestCase):
         lines = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
         again = parse_request(b"GET /a HTTP/1.1\r\nHost: a\r\n" + lines[:-2] if pairs else b"GET /a HTTP/1.1\r\nHost: a", 4000, 20)
         self.assertEqual([(n, v) for n, _, v in head.fields], [(n, v) for n, _, v in again.fields])
+
+
+class HeadReaderTests(SynchronousTestCase):
+    """`HeadReader`."""
+
+    def test_again(self) -> None:
+        """The second record says what the first did, with its own target, and is not the same object."""
+        reader = HeadReader(4000, 1000, 20)
+        more = ((b"te", b"trailers"), (b"cookie", b"a=1"), (b"cookie", b"b=2"))
+        first = reader.read((*START.items(), *more), True)
+        again = reader.read((*{**START, b":path": b"/c"}.items(), *more), True)
+        self.assertIsNot(first, again)
+        self.assertEqual((b"/a?b", b"/c"), (first.target, again.target))
+        self.assertEqual({**first.__dict__, "target": b"/c"}, again.__dict__)
+
+    def test_as_if_read_anew(self) -> None:
+        """Whatever is sent after whatever: the same record, or the same refusal, as a new reader's."""
+        heads = [
+            ((*START.items(),), True), ((*{**START, b":path": b"/b#c"}.items(),), True),
+            ((*{**START, b":path": b"no"}.items(),), True), ((*{**START, b":method": b"POST"}.items(),), True),
+            ((*START.items(), (b"x", b"1")), True), ((*START.items(), (b"x", b"2")), True), ((*START.items(),), False),
+            ((*START.items(), (b":path", b"/b")), True), ((*{**START, b":path": b"/" + b"a" * 1200}.items(),), True),
+            (tuple(reversed(START.items())), True), ((*{**START, b":authority": b"b"}.items(),), True),
+        ]  # fmt: skip
+
+        def outcome(reader: HeadReader, head: Any) -> Any:
+            try:
+                return reader.read(*head).__dict__
+            except EdgeFault as fault:
+                return fault.detail
+
+        for first in heads:
+            for second in heads:
+                reader = HeadReader(4000, 1000, 20)
+                outcome(reader, first)
+                self.assertEqual(outcome(HeadReader(4000, 1000, 20), second), outcome(reader, second), (first, second))
 
 
 class AnswerTests(SynchronousTestCase):
