@@ -273,7 +273,10 @@ class H2Connection(TwistedProtocol):
 
     def _settle(self) -> None:
         """Tell exchanges whether their clients keep up."""
-        written, self._written = self._written, set()
+        written = self._written
+        if not written:
+            return
+        self._written = set()
         share = max(_MIN_SHARE_BYTES, self.door.limits.buffer // max(1, len(self.streams)))
         waiting = [stream for stream in written if stream.settle(share)]
         self._written.update(waiting)

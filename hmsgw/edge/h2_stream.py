@@ -79,6 +79,9 @@ class H2Stream:
 
     def lost(self) -> None:
         """The stream is closed."""
+        if self.exchange is None and self.wake_s is NEVER and not self._held:
+            self.gone = True
+            return
         self._give_back()
         self.abandon()
 
@@ -202,6 +205,9 @@ class H2Stream:
         if self.gone:
             return False
         before, self.queued = self.queued, self._carrier.session.queued_body_size(self.number)
+        if not self.queued and not self._full and not self.unfinished:
+            self.deadline = NEVER
+            return False
         if self.queued > share and not self._full:
             self._full = True
             if self.exchange is not None:
@@ -220,6 +226,4 @@ class H2Stream:
             self.unfinished = False
             self._reset(ErrorCode.NO_ERROR)
             self._carrier.written(self)
-        elif not self.unfinished:
-            self.deadline = NEVER
         return False

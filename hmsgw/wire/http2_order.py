@@ -7,8 +7,6 @@ remembered, which is more than a client can have in flight.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from hmsgw.wire.http2 import ErrorCode
 
 _HEADER_BYTES = 9
@@ -21,13 +19,14 @@ _OPEN, _OVER, _FORGIVEN = range(3)
 class FrameOrder:
     """Of one connection, from its first byte on. Refuses streams that go backwards, and frames for closed ones."""
 
-    __slots__ = ("_head", "_last", "_skip", "_streams")
+    __slots__ = ("_before", "_head", "_last", "_skip", "_streams")
 
     def __init__(self) -> None:
         self._skip = _PREFACE_BYTES
         self._head = b""
         self._last = 0
-        self._streams: OrderedDict[int, int] = OrderedDict()
+        self._streams: dict[int, int] = {}
+        self._before: dict[int, int] = {}
 
     def look(self, data: bytes) -> int | None:
         """At what came next. None, or the code of the error that ends the connection."""
@@ -54,8 +53,7 @@ class FrameOrder:
 
     def closed(self, number: int, *, by_us: bool) -> None:
         """A stream is over. by_us: frames for it may be on their way still, and are passed over."""
-        if self._streams.get(number) == _OPEN:
-            self._streams[number] = _FORGIVEN if by_us else _OVER
+        self._end(number, _FORGIVEN if by_us else _OVER)
 
     def _heed(self, kind: int, number: int, start: bytes) -> int | None:
         if kind == _PRIORITY:
@@ -67,23 +65,28 @@ class FrameOrder:
             self._last = number
             self._streams[number] = _OPEN
             if len(self._streams) > _REMEMBERED:
-                self._forget_one()
+                self._forget()
             return None
         if number > self._last:
             return None  # an idle stream: the library's to refuse
-        state = self._streams.get(number)
         if kind == _RST_STREAM:
-            if state == _OPEN:
-                self._streams[number] = _OVER
+            self._end(number, _OVER)
             return None
+        state = self._streams.get(number)
+        if state is None:
+            state = self._before.get(number)
         if state is None:
             return ErrorCode.PROTOCOL_ERROR if kind == _HEADERS else ErrorCode.STREAM_CLOSED
         return ErrorCode.STREAM_CLOSED if state == _OVER else None
 
-    def _forget_one(self) -> None:
-        """The oldest that is over; if none is, the oldest."""
-        for number, state in self._streams.items():
-            if state != _OPEN:
-                del self._streams[number]
-                return
-        self._streams.popitem(last=False)
+    def _end(self, number: int, how: int) -> None:
+        streams = self._streams if number in self._streams else self._before
+        if streams.get(number) == _OPEN:
+            streams[number] = how
+
+    def _forget(self) -> None:
+        """What was there before the last few hundred; streams that are open are carried on."""
+        before = self._before
+        self._before = self._streams
+        still = [number for number, state in before.items() if state == _OPEN]
+        self._streams = dict.fromkeys(still[-_REMEMBERED // 2 :], _OPEN)
