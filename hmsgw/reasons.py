@@ -50,7 +50,7 @@ CIRCUIT_OPEN = Reason("circuit-open", 503, 14, "Service unavailable")
 IDENTITY_UNAVAILABLE = Reason("identity-unavailable", 503, 14, "Service unavailable")
 UPSTREAM_TIMEOUT = Reason("upstream-timeout", 504, 4, "Gateway timeout")
 
-#: What a plugin's own status is called when it names no reason of its own.
+#: What a plugin's own status is called when it names no reason of its own: the one word of that status, if it is one.
 BY_STATUS = {
     400: BAD_REQUEST,
     401: UNAUTHENTICATED,
@@ -62,9 +62,17 @@ BY_STATUS = {
     414: TARGET_TOO_LONG,
     429: RATE_LIMITED,
     431: HEAD_TOO_LARGE,
+    500: PLUGIN_ERROR,
+    504: UPSTREAM_TIMEOUT,
 }
 
 ALL = {r.word: r for r in list(globals().values()) if isinstance(r, Reason)}
+
+def can_be_sent(status: object, lowest: int = 200) -> bool:
+    """Whether `status` is a number that an answer may go out with, which 499 is not."""
+    a_number = isinstance(status, int) and not isinstance(status, bool)
+    return a_number and lowest <= status <= 599 and status != CLIENT_GONE.status  # type: ignore[operator]
+
 
 #: RFC 9110 phrases for the start line; a status that is not here gets an empty phrase (RFC 9112 section 4 allows it).
 PHRASES: dict[int, bytes] = {

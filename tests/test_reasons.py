@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw import reasons
@@ -29,6 +31,14 @@ class ReasonsTests(SynchronousTestCase):
         for reason in reasons.ALL.values():
             if reason.status in (502, 503):
                 self.assertEqual(14, reason.grpc_status, reason.word)
+
+    def test_can_be_sent(self) -> None:
+        """A number of an answer that ends an exchange; 499 is only logged."""
+        for status in (200, 400, 498, 500, 599, HTTPStatus.OK):
+            self.assertTrue(reasons.can_be_sent(status), status)
+        for wrong in (199, 499, 600, True, 200.0, "200", None):
+            self.assertFalse(reasons.can_be_sent(wrong), wrong)
+        self.assertFalse(reasons.can_be_sent(399, 400))
 
     def test_by_status(self) -> None:
         """A plugin's bare status is called by a reason that has that status."""

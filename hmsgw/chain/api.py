@@ -6,18 +6,19 @@ Drop-ins find HTTPError and Response in their namespace without an import.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from hmsgw.wire.headers import Headers
+from hmsgw.reasons import CLIENT_GONE, can_be_sent
+from hmsgw.wire.headers import Headers, pairs_of
 
 
 class HTTPError(Exception):
     """Refuse the request.
 
-    status: 400..599. message: the `detail` of the problem+json body, for the person who meets it.
-    headers: extra response fields. reason: a word of `hmsgw.reasons.ALL`; without one it follows from the status
-    (401 unauthenticated, 403 forbidden, ...), else it is `plugin`.
+    status: 400..599, but for 499, which is never sent. message: the `detail` of the problem+json body, for the person
+    who meets it. headers: extra response fields. reason: a word of `hmsgw.reasons.ALL`; without one it follows from the
+    status (401 unauthenticated, 403 forbidden, ...), else it is `plugin`.
     """
 
     def __init__(
@@ -27,10 +28,12 @@ class HTTPError(Exception):
         headers: Mapping[str, str] | None = None,
         reason: str | None = None,
     ) -> None:
-        if not isinstance(status, int) or isinstance(status, bool) or not 400 <= status <= 599:
+        if not can_be_sent(status, 400):
             raise ValueError(f"an HTTPError has a status from 400 to 599, not {status!r}")
+        if reason == CLIENT_GONE.word:
+            raise ValueError(f"{reason} is said of a client that no answer can reach")
         super().__init__(status, message)
-        self.status = status
+        self.status = int(status)
         self.message = message
         self.headers = dict(headers) if headers is not None else {}
         self.reason = reason
@@ -39,17 +42,23 @@ class HTTPError(Exception):
 class Response:
     """Answer the request from a request step: return one from `run`.
 
-    status: 200..599. headers: response fields. body: bytes, or str (sent as UTF-8).
+    status: 200..599, but for 499. headers: response fields, as a mapping or as pairs, in which names may be repeated
+    (Set-Cookie). body: bytes, or str (sent as UTF-8); never sent with 204, 205 and 304.
     """
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, status: int = 200, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> None:
-        if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
+    def __init__(
+        self,
+        status: int = 200,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        body: bytes | str = b"",
+    ) -> None:
+        if not can_be_sent(status):
             raise ValueError(f"a Response has a status from 200 to 599, not {status!r}")
-        self.status = status
+        self.status = int(status)
         self.headers = Headers()
-        for name, value in (headers or {}).items():
+        for name, value in pairs_of(headers or ()):
             self.headers.add(name, value)
         if not isinstance(body, (str, bytes, bytearray, memoryview)):
             raise TypeError(f"a Response has a body of bytes or str, not {type(body).__name__}")

@@ -8,11 +8,10 @@ connection are dropped, because only the gateway knows how the answer is framed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from hmsgw.chain.api import HTTPError, Response
-from hmsgw.reasons import ALL, BY_STATUS, PLUGIN_ERROR, STEP_FAILED, Reason, title_of
+from hmsgw.reasons import ALL, BY_STATUS, CLIENT_GONE, PLUGIN_ERROR, STEP_FAILED, Reason, can_be_sent, title_of
 from hmsgw.wire.fieldnames import NOT_SENDABLE
 from hmsgw.wire.headers import Field, checked_field
 
@@ -23,11 +22,16 @@ PLUGIN_WORD = "plugin"
 _NOT_A_PLUGINS = NOT_SENDABLE - {b"proxy-authenticate"}
 
 
+#: The body of a refusal is problem+json, or gRPC's.
+_NOT_A_REFUSALS = _NOT_A_PLUGINS | {b"content-type"}
+
+
 class Verdict(NamedTuple):
     """The end of a request's way through the chain.
 
     reason: None for a `Response`, and for a status that has no reason of its own. word: what log, metric and body call
-    it; "" for a `Response`. body: None asks for problem+json with `title` and `detail`. plugin: the name in the route.
+    it; "" for a `Response` below 400. body: None asks for problem+json with `title` and `detail`. plugin: the name in
+    the route.
     """
 
     status: int
@@ -46,11 +50,14 @@ def refused(error: HTTPError, plugin: str) -> Verdict:
     Raises ValueError or TypeError when it could not be sent as it stands.
     """
     _check_status(error.status, 400)
-    reason = ALL.get(error.reason or "") or BY_STATUS.get(error.status)
+    reason = ALL.get(error.reason or "")
+    if reason is None or reason is CLIENT_GONE:
+        reason = BY_STATUS.get(error.status)
     word = PLUGIN_WORD if reason is None else reason.word
     title = reason.title if reason is not None and reason.status == error.status else title_of(error.status)
     detail = None if error.message is None else str(error.message)
-    fields = _sendable(checked_field(str(name), str(value)) for name, value in error.headers.items())
+    named = (checked_field(str(name), str(value)) for name, value in error.headers.items())
+    fields = [field for field in named if field[0] not in _NOT_A_REFUSALS]
     return Verdict(error.status, reason, word, title, detail, fields, None, plugin)
 
 
@@ -59,7 +66,10 @@ def answered(response: Response, plugin: str) -> Verdict:
     _check_status(response.status, 200)
     if not isinstance(response.body, bytes):
         raise TypeError(f"the body of a Response is bytes, not {type(response.body).__name__}")
-    return Verdict(response.status, None, "", "", None, _sendable(response.headers.fields), response.body, plugin)
+    status = response.status
+    word = "" if status < 400 else BY_STATUS[status].word if status in BY_STATUS else PLUGIN_WORD
+    fields = [field for field in response.headers.fields if field[0] not in _NOT_A_PLUGINS]
+    return Verdict(status, None, word, "", None, fields, response.body, plugin)
 
 
 def broken(plugin: str) -> Verdict:
@@ -72,9 +82,5 @@ def broken(plugin: str) -> Verdict:
 
 def _check_status(status: object, lowest: int) -> None:
     """Once more, because both classes are open to subclasses and later writes."""
-    if not isinstance(status, int) or not lowest <= status <= 599:
+    if not can_be_sent(status, lowest):
         raise ValueError(f"{status!r} is not a status from {lowest} to 599")
-
-
-def _sendable(fields: Iterable[Field]) -> list[Field]:
-    return [field for field in fields if field[0] not in _NOT_A_PLUGINS]

@@ -65,7 +65,10 @@ def _response(settings: Settings, bundle: BundleFiles) -> Response:
     if body and settings.status in _WITHOUT_BODY:
         raise OptionError(f"an answer {settings.status} has no body", "status")
     fields = _checked(settings.headers)
-    response = Response(settings.status, fields, body)
+    try:
+        response = Response(settings.status, fields, body)
+    except ValueError as error:
+        raise OptionError(str(error), "status") from None
     if body and "content-type" not in response.headers:
         response.headers.add("Content-Type", _PLAIN)
     return response

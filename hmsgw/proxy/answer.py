@@ -126,6 +126,8 @@ class AnswerSide(Record):
     def _send(self, head: ResponseHead, body: bytes | None) -> None:
         if head.edited:
             head.settle()
+            if body and not head.body:
+                body = b""
         self.status = head.code
         self._head_sent = True
         if body is None:
@@ -174,10 +176,19 @@ class AnswerSide(Record):
             self.bytes_in = self.body.received
         req = self.req
         if req is not None:
-            self.user = None if req.user is None else str(req.user)
+            if req.user is not None:
+                self.user = _in_words(req.user)
             self.req = None  # it refers to this exchange: without the cycle both are freed at once
         self.plane.finished(self)
 
     if TYPE_CHECKING:
 
         def deadline_passed(self, now: float) -> None: ...
+
+
+def _in_words(user: object) -> str:
+    """For the log. What a plugin put there may be anything."""
+    try:
+        return str(user)
+    except Exception:
+        return type(user).__name__

@@ -300,6 +300,8 @@ class Exchange(AnswerSide):
                 return
             if head.edited:
                 head.settle()
+                if not head.body:
+                    body = b""
         self.status = head.code
         self.bytes_out = len(body)
         self._finish(now)

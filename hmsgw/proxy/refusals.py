@@ -11,7 +11,7 @@ from typing import Any
 from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem
 from hmsgw.reasons import Reason, title_of
 from hmsgw.wire.headers import Field
-from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.heads import NO_CONTENT, RequestHead, ResponseHead
 
 
 def refusal(
@@ -28,7 +28,10 @@ def refusal(
 def answer_of_verdict(verdict: Any, request: RequestHead, request_id: str) -> tuple[ResponseHead, bytes, str]:
     """(head, body, reason's word) for what a plugin decided (`chain.verdict.Verdict`)."""
     if verdict.body is not None:
-        return ResponseHead(verdict.status, list(verdict.fields), len(verdict.body)), verdict.body, verdict.word
+        head = ResponseHead(verdict.status, list(verdict.fields), len(verdict.body))
+        if verdict.status in NO_CONTENT:
+            head.edited = True  # so that it is framed accordingly, and the body dropped
+        return head, verdict.body, verdict.word
     head, body = refusal(
         request, verdict.status, verdict.reason, verdict.detail, request_id, list(verdict.fields), verdict.word,
         verdict.title,

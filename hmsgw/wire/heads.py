@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hmsgw.reasons import can_be_sent
 from hmsgw.wire.fieldnames import NOT_SENDABLE
 from hmsgw.wire.headers import Field, Headers
 
@@ -18,8 +19,8 @@ METHODS = {
 }  # fmt: skip
 
 
-#: A client that has gone (the contract, section 5): logged, and no answer's status.
-NEVER_SENT = 499
+#: Statuses whose answers have no content (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5).
+NO_CONTENT = frozenset({204, 205, 304})
 
 
 def sendable_fields(fields: Iterable[Field]) -> list[Field]:
@@ -96,11 +97,13 @@ class ResponseHead:
         return copy
 
     def settle(self) -> None:
-        """After response steps that had the headers: drop what they may not have changed, see what is there."""
+        """After plugins that had the headers or the status: drop what they may not have changed, see what is there."""
         self.fields = sendable_fields(self.fields)
         self.framed = False
         self.edited = False
         self.dated = any(field[0] == b"date" for field in self.fields)
+        if self.code in NO_CONTENT:
+            self.body, self.length = False, 0 if self.code == 205 else None
 
     @property
     def status(self) -> int:
@@ -109,9 +112,9 @@ class ResponseHead:
 
     @status.setter
     def status(self, value: int) -> None:
-        if type(value) is not int or not 200 <= value <= 599 or value == NEVER_SENT:
+        if not can_be_sent(value):
             raise ValueError(f"{value!r} is not a status that can be sent; it is a number from 200 to 599")
-        self.code = value
+        self.code = int(value)
         self.edited = True  # another status may ask for another framing
 
     @property

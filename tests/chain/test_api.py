@@ -13,7 +13,7 @@ class HTTPErrorTests(SynchronousTestCase):
     def test_status(self) -> None:
         """An HTTPError refuses, so its status is one of 400 to 599."""
         self.assertEqual(HTTPError(401).status, 401)
-        for status in (200, 399, 600, True, "401", None):
+        for status in (200, 399, 499, 600, True, "401", None):
             wrong: Any = status
             self.assertRaises(ValueError, HTTPError, wrong)
 
@@ -24,11 +24,15 @@ class HTTPErrorTests(SynchronousTestCase):
         headers.clear()
         self.assertEqual((error.message, error.headers), ("Slow down", {"Retry-After": "3"}))
 
+    def test_client_gone(self) -> None:
+        """Nobody answers a client that has gone."""
+        self.assertRaises(ValueError, HTTPError, 403, reason="client-gone")
+
 
 class ResponseTests(SynchronousTestCase):
     def test_status(self) -> None:
         """A Response is final, so its status is one of 200 to 599."""
-        for status in (100, 199, 600, True, "200"):
+        for status in (100, 199, 499, 600, True, "200"):
             wrong: Any = status
             self.assertRaises(ValueError, Response, wrong)
 
@@ -41,7 +45,10 @@ class ResponseTests(SynchronousTestCase):
             self.assertRaises(TypeError, Response, 200, None, wrong)
 
     def test_headers(self) -> None:
-        """A field that would break the message is refused when it is given."""
+        """Fields come as a mapping, or as pairs with names repeated; one that would break the message is refused."""
+        cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+        self.assertEqual(Response(200, cookies).headers.items(), cookies)
+        self.assertEqual(Response(200, Response(200, cookies).headers).headers.items(), cookies)
         self.assertRaises(ValueError, Response, 200, {"X-A": "a\r\nb"})
         self.assertRaises(ValueError, Response, 200, {"X A": "a"})
 

@@ -17,7 +17,7 @@ from hmsgw.wire.headers import BAD_VALUE, TOKEN
 class RefusedTests(SynchronousTestCase):
     def test_word_by_status(self) -> None:
         """Without a reason the word follows from the status, and is `plugin` where the list has none."""
-        for status in range(400, 600):
+        for status in (*range(400, 499), *range(500, 600)):
             verdict = refused(HTTPError(status), "p")
             self.assertEqual(verdict.word, BY_STATUS[status].word if status in BY_STATUS else "plugin")
             self.assertEqual(verdict.status, status)
@@ -47,11 +47,26 @@ class RefusedTests(SynchronousTestCase):
     def test_status_written_later(self) -> None:
         """A status out of range is refused though the constructor was passed."""
         error: Any = HTTPError(403)
-        for status in (200, 99, 1000, "403", None):
+        error.reason = "client-gone"
+        self.assertEqual(refused(error, "p").word, "forbidden")
+        for status in (200, 99, 499, 1000, "403", None):
             error.status = status
             self.assertRaises(ValueError, refused, error, "p")
 
-    @given(st.text(), st.text(), st.sampled_from([*ALL, None, "x"]))
+    def test_one_word_for_a_status(self) -> None:
+        """500 and 504 have one word in the contract's list; 502 and 503 have several, so theirs is `plugin`."""
+        words = {500: "plugin-error", 504: "upstream-timeout", 502: "plugin", 503: "plugin", 451: "plugin"}
+        for status, word in words.items():
+            self.assertEqual(refused(HTTPError(status), "p").word, word)
+            self.assertEqual(answered(Response(status), "p").word, word)
+        for status in (200, 204, 302, 304):
+            self.assertEqual(answered(Response(status), "p").word, "")
+
+    def test_content_type(self) -> None:
+        """The body is not the plugin's, so its type is not either."""
+        self.assertEqual(refused(HTTPError(403, headers={"Content-Type": "text/plain"}), "p").fields, [])
+
+    @given(st.text(), st.text(), st.sampled_from([*(set(ALL) - {"client-gone"}), None, "x"]))
     def test_fields_are_safe(self, name: str, value: str, reason: str | None) -> None:
         """Whatever a plugin gives, a verdict has only fields that can be written, or there is none."""
         try:

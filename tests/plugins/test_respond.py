@@ -53,6 +53,7 @@ class RespondTests(SynchronousTestCase):
         """What can't be sent is a fault of the configuration, at its option."""
         for settings, option in (
             (Settings(status=204, body="x"), "status"),
+            (Settings(status=499), "status"),
             (Settings(body="x", body_file="f"), "body_file"),
             (Settings(body_file="missing"), "body_file"),
             (Settings(headers={"X-A": "a\nb"}), "headers.X-A"),

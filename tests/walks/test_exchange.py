@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.chain.api import HTTPError
+from hmsgw.chain.api import HTTPError, Response
 from hmsgw.chain.verdict import Verdict
 from hmsgw.config.model import Deadlines, Limits, Retries, Route, Service, Timeouts
 from hmsgw.plugins.body_limit import BodyLimit, Settings
@@ -752,8 +752,8 @@ class ChainTests(SynchronousTestCase):
                 self.assertEqual(2, len(self.flushLoggedErrors(ValueError)))
 
     def test_status_that_changes_the_framing(self) -> None:
-        """A response step that makes an answer a 204 or 304: no body goes down, and the connection goes on."""
-        for status in (204, 304):
+        """A response step that makes an answer a 204, 205 or 304: no body goes down, and the connection goes on."""
+        for status in (204, 205, 304):
             for answer in (OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"):
                 walk = Walk(Steps(respond=lambda req, resp, status=status: setattr(resp, "status", status)))
                 walk.get()
@@ -761,9 +761,40 @@ class ChainTests(SynchronousTestCase):
                 head, _, body = walk.client_sees().partition(b"\r\n\r\n")
                 self.assertEqual(body, b"")
                 self.assertNotIn(b"Transfer-Encoding", head)
-                self.assertEqual(b"Content-Length" in head, status == 304 and answer is OK)
+                self.assertEqual((b"Content-Length" in head, b"Content-Length: 0" in head), (status == 205,) * 2)
                 walk.get()
                 self.assertTrue(walk.upstream_sees().startswith(b"GET /a"))
+
+    def test_response_without_content(self) -> None:
+        """The same where a request step answers so, and back again: the status that goes out decides."""
+        for status, length in ((204, b""), (205, b"Content-Length: 0"), (304, b""), (200, b"Content-Length: 1")):
+            walk = Walk(chain_of(lambda req, status=status: Response(status, {"X-A": "b"}, "x")))
+            for _ in range(2):
+                walk.get()
+                head, _, body = walk.client_sees().partition(b"\r\n\r\n")
+                self.assertEqual(body, b"x" if status == 200 else b"")
+                self.assertEqual((b"Content-Length" in head, length in head), (bool(length), True))
+
+        def twice(req: Any, resp: Any) -> None:
+            resp.status = 304
+            resp.status = 200
+
+        walk = Walk(chain_of(respond=(twice,)))
+        walk.get()
+        walk.upstream_sends(OK)
+        self.assertTrue(walk.client_sees().endswith(b"\r\n\r\nok"))
+
+    def test_user_that_cannot_be_said(self) -> None:
+        """A user is anything that a plugin puts there; the log makes do."""
+
+        class Mute:
+            def __str__(self) -> str:
+                raise ValueError
+
+        walk = Walk(chain_of(lambda req: setattr(req, "user", Mute())))
+        walk.get()
+        walk.upstream_sends(OK)
+        self.assertEqual((b"ok", "Mute"), (walk.client_sees()[-2:], walk.finished[0].user))
 
     def test_waiting_response_step(self) -> None:
         """While a response step waits nothing goes down; then the answer does, whole."""
