@@ -174,7 +174,7 @@ def respond_step(
     )
     answering = _Answering()
     outcome = Chain(clock or Clock(), (), (), (step,)).respond(req, resp, answering)
-    return answering.verdict if outcome is None else outcome.addCallback(lambda _: answering.verdict)
+    return outcome.addCallback(lambda _: answering.verdict) if isinstance(outcome, Deferred) else answering.verdict
 
 
 class _Answering:

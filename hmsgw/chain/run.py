@@ -79,9 +79,9 @@ class Chain:
             return _Rest(self._clock, steps, (req,)).after(step, Ended(None, error))
         return _Rest(self._clock, steps, (req,)).after(step, begin(result))
 
-    def respond(self, req: Any, resp: Any, answering: Answering) -> Deferred[Verdict | None] | None:
-        """All the response steps, which change `resp`. None, or what the Deferred gives: they have run. A verdict of
-        one is told to `answering`, and the steps behind it get what it puts in the answer's place."""
+    def respond(self, req: Any, resp: Any, answering: Answering) -> Verdict | Deferred[Verdict | None] | None:
+        """All the response steps, which change `resp`. None, now or by the Deferred: they have run. A verdict of one
+        goes to `answering`, not to the caller, and the steps behind it get what that puts in the answer's place."""
         steps = iter(self._response_steps)
         try:
             for step in steps:
@@ -91,11 +91,8 @@ class Chain:
             else:
                 return None
         except BaseException as error:
-            begun: Ended | Promise = Ended(None, error)
-        else:
-            begun = begin(result)
-        outcome = _Rest(self._clock, steps, (req, resp), answering).after(step, begun)
-        return outcome if isinstance(outcome, Deferred) else None
+            return _Rest(self._clock, steps, (req, resp), answering).after(step, Ended(None, error))
+        return _Rest(self._clock, steps, (req, resp), answering).after(step, begin(result))
 
     def describe(self) -> list[dict[str, str]]:
         """The uses in route order, in words: plugin, where, settings, mode."""
@@ -126,7 +123,7 @@ class _Rest:
 
     def after(self, step: Step, begun: Ended | Promise) -> Verdict | Deferred[Verdict | None] | None:
         """What comes of `step`'s call, and of the steps that are left."""
-        ended = self._go_on(step, begun)
+        ended = self._go_on(_outcome(step, begun))
         return Deferred.fromCoroutine(self._wait(ended)) if isinstance(ended, _Held) else ended
 
     async def _wait(self, held: Verdict | _Held | None) -> Verdict | None:
@@ -135,27 +132,31 @@ class _Rest:
         while isinstance(held, _Held):
             step, promise = held
             waiting = Waiting(self._clock, promise, step.name, step.deadline_s, lambda: req.awaits_body)
-            held = self._go_on(step, await waiting.outcome)
+            held = self._go_on(_outcome(step, await waiting.outcome))
         return held
 
-    def _go_on(self, step: Step, begun: Ended | Promise) -> Verdict | _Held | None:
+    def _go_on(self, outcome: Verdict | _Held | None) -> Verdict | _Held | None:
         """As far as it goes without waiting."""
-        while True:
-            if isinstance(begun, Promise):
-                return _Held(step, begun)
-            verdict = step.ended(begun.value) if begun.error is None else step.failed(begun.error)
-            if verdict is not None:
+        while not isinstance(outcome, _Held):
+            if outcome is not None:
                 if self._answering is None:
-                    return verdict
-                self._args = (self._args[0], self._answering.replace_answer(verdict))
-            following = next(self._steps, None)
-            if following is None:
+                    break
+                self._args = (self._args[0], self._answering.replace_answer(outcome))
+            step = next(self._steps, None)
+            if step is None:
                 return None
-            step = following
+            # No error stays in a variable here: its traceback refers to this frame, and both to the request.
             try:
-                begun = begin(step.call(*self._args))
+                outcome = _outcome(step, begin(step.call(*self._args)))
             except BaseException as error:
-                begun = Ended(None, error)
+                outcome = step.failed(error)
+        return outcome
+
+
+def _outcome(step: Step, begun: Ended | Promise) -> Verdict | _Held | None:
+    if isinstance(begun, Promise):
+        return _Held(step, begun)
+    return step.ended(begun.value) if begun.error is None else step.failed(begun.error)
 
 
 def _explained(use: BuiltUse, req: Any) -> str:

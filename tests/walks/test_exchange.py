@@ -960,3 +960,27 @@ class GarbageTests(SynchronousTestCase):
         gone = [weakref.ref(exchange) for exchange in walk.finished]
         walk.finished.clear()
         self.assertEqual([ref() for ref in gone], [None] * 3)
+
+    def test_a_refusal_leaves_no_cycle(self) -> None:
+        """Nor does one that a step refused, on the way in or back, first or behind one that is a coroutine."""
+
+        async def passes(req: Any, resp: Any = None) -> None:
+            pass
+
+        def refuses(req: Any, resp: Any = None) -> None:
+            raise HTTPError(403)
+
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        async def refuses_too(req: Any, resp: Any = None) -> None:
+            raise HTTPError(403)
+
+        for steps in ((refuses,), (passes, refuses), (refuses_too,), (passes, refuses_too)):
+            for chain in (chain_of(*steps), chain_of(respond=steps)):
+                walk = Walk(chain)
+                walk.get()
+                if walk.upstreams:
+                    walk.upstream_sends(OK)
+                gone = weakref.ref(walk.finished.pop())
+                self.assertIsNone(gone(), (steps, chain.has_response_steps))
