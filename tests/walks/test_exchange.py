@@ -323,16 +323,16 @@ class MethodTests(SynchronousTestCase):
         poison = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Evil: 1\r\n\r\n"
         for at_once in (True, False):
             walk = self.walk("GET")
-            walk.client_sends(b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
+            walk.client_sends(b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n")
             head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(poison)
             for piece in (head + poison,) if at_once else (head, poison):
                 walk.upstream_sends(piece)
             seen = walk.client_sees()
             self.assertTrue(seen.endswith(b"\r\n\r\n"))
             self.assertNotIn(b"X-Evil", seen)
-            walk.get(b"/b")
             walk.upstream_sends(OK)
             self.assertTrue(walk.client_sees().endswith(b"ok"))
+            self.assertEqual(1, len(walk.upstreams))
 
     def test_sent_again_by_the_method_sent(self) -> None:
         """On a reused connection that closes, a GET that went as POST is not sent again; a POST that went as PUT is."""
