@@ -83,14 +83,18 @@ class _WriteSide:
         self._connection = connection
 
     def pauseProducing(self) -> None:
-        self._connection.full = True
-        if self._connection.exchange is not None:
-            self._connection.exchange.upstream_full()
+        connection = self._connection
+        connection.full = True
+        if connection.exchange is not None:
+            connection.expect()
+            connection.exchange.upstream_full()
 
     def resumeProducing(self) -> None:
-        self._connection.full = False
-        if self._connection.exchange is not None:
-            self._connection.exchange.upstream_ready_for_more()
+        connection = self._connection
+        connection.full = False
+        if connection.exchange is not None:
+            connection.expect()
+            connection.exchange.upstream_ready_for_more()
 
     def stopProducing(self) -> None:
         pass
@@ -158,23 +162,33 @@ class UpstreamConnection(TwistedProtocol):
         self._chunked = chunked
         self._request_ended = False
         self.transport.write(head)
+        if self.full:
+            self.expect()
 
     def send_data(self, data: bytes) -> None:
         """Some of the request's body, at least a byte."""
         self.transport.write(chunk(data) if self._chunked else data)
-        if self._idle_s is not None:
-            self._deadlines.arm(self, self._seconds() + self._idle_s)
 
     def send_end(self, trailers: list[Field]) -> None:
         """The request is whole; from now on the upstream is expected to answer."""
         if self._chunked:
             self.transport.write(last_chunk(trailers))
         self._request_ended = True
-        if not self._answered:
-            if self._first_byte_s is not None:
-                self._deadlines.arm(self, self._seconds() + self._first_byte_s)
-            else:
-                self.deadline = NEVER
+        self.expect()
+
+    def expect(self) -> None:
+        """Time what the upstream is waited for now: to take more, to begin its answer, to go on with it. While the
+        request is not whole and the upstream takes all that comes, it is the client that is waited for."""
+        if self.full and self._idle_s is not None:
+            wait_s: float | None = self._idle_s
+        elif not self._request_ended or not self._reading:
+            wait_s = None
+        else:
+            wait_s = self._idle_s if self._answered else self._first_byte_s
+        if wait_s is None:
+            self.deadline = NEVER
+        else:
+            self._deadlines.arm(self, self._seconds() + wait_s)
 
     def pause(self) -> None:
         """Read no more of the answer until `resume`."""
@@ -187,8 +201,7 @@ class UpstreamConnection(TwistedProtocol):
         if not self._reading:
             self._reading = True
             self.transport.resumeProducing()
-            if self._idle_s is not None:
-                self._deadlines.arm(self, self._seconds() + self._idle_s)
+            self.expect()
 
     def abort(self) -> None:
         """End the lease and the connection; nothing more is told."""
@@ -244,7 +257,7 @@ class UpstreamConnection(TwistedProtocol):
         if exchange is None:
             self.close_idle()
             return
-        if self._answered or not self._request_ended:
+        if self._answered or (self.full and self._idle_s is not None):
             detail = f"The upstream made no progress for {self._idle_s:g} s."
         else:
             detail = f"The upstream did not begin to answer within {self._first_byte_s:g} s."
@@ -341,7 +354,7 @@ class UpstreamConnection(TwistedProtocol):
     def _expect_progress(self) -> None:
         if self._idle_s is None:
             self.deadline = NEVER
-        elif self._reading:
+        elif self._reading and (self._request_ended or self.full):
             self._deadlines.arm(self, self._seconds() + self._idle_s)
 
     def _finished(self, exchange: UpstreamEvents, trailers: list[Field], rest: bytes = b"") -> None:

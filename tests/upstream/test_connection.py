@@ -236,6 +236,66 @@ class ConnectionTests(SynchronousTestCase):
         self.pass_s(61)
         self.assertEqual(("failed", UPSTREAM_TIMEOUT.word, False), hearing.told[-1])
 
+    def half_sent(self) -> Hearing:
+        """A request some of whose body has gone up."""
+        hearing = Hearing()
+        self.connection.exchange = hearing
+        self.connection.begin_request(b"POST", _ASK, True)
+        self.connection.send_data(b"abc")
+        return hearing
+
+    def test_waits_for_the_client(self) -> None:
+        """While the rest of a request is still to come, the backend owes nothing, whether it has begun to answer."""
+        for begun in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nx"):
+            self.begin()
+            hearing = self.half_sent()
+            if begun:
+                self.connection.dataReceived(begun)
+            self.pass_s(300)
+            self.assertNotIn("failed", [event[0] for event in hearing.told])
+
+    def test_first_byte_of_a_whole_request(self) -> None:
+        """The time to begin an answer counts from the request's end; that to go on with one does too."""
+        hearing = self.half_sent()
+        self.pass_s(100)
+        self.connection.send_end([])
+        self.pass_s(29)
+        self.assertEqual([], hearing.told)
+        self.pass_s(1.5)
+        self.assertEqual(("failed", UPSTREAM_TIMEOUT.word, False), hearing.told[-1])
+        self.begin()
+        hearing = self.half_sent()
+        self.connection.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
+        self.pass_s(100)
+        self.connection.send_end([])
+        self.pass_s(59)
+        self.assertEqual([("head", 200)], hearing.told)
+        self.pass_s(1.5)
+        self.assertEqual(("failed", UPSTREAM_TIMEOUT.word, False), hearing.told[-1])
+
+    def test_takes_no_more(self) -> None:
+        """A backend that does not read its request is given up; one that reads on has its time to answer anew."""
+        for whole in (False, True):
+            self.begin()
+            hearing = self.half_sent()
+            self.wire.producer.pauseProducing()
+            if whole:
+                self.connection.send_end([])
+            self.pass_s(59)
+            self.assertEqual([("full",)], hearing.told)
+            self.pass_s(1.5)
+            self.assertEqual(("failed", UPSTREAM_TIMEOUT.word, False), hearing.told[-1])
+        self.begin()
+        hearing = self.half_sent()
+        self.wire.producer.pauseProducing()
+        self.connection.send_end([])
+        self.pass_s(50)
+        self.wire.producer.resumeProducing()
+        self.pass_s(29)
+        self.assertEqual([("full",), ("ready",)], hearing.told)
+        self.pass_s(1.5)
+        self.assertEqual(("failed", UPSTREAM_TIMEOUT.word, False), hearing.told[-1])
+
     def test_idle_in_the_pool(self) -> None:
         """What waits longer than it may is closed."""
         self.lease()

@@ -687,6 +687,19 @@ class ClientTests(SynchronousTestCase):
         self.assertIn(b"request-timeout", walk.client_sees())
         self.assertEqual(walk.upstream.closed, "aborted")
 
+    def test_stalled_in_the_body(self) -> None:
+        """A client that stops in the middle of its body is the one that is waited for: 408, not the upstream's 504."""
+        for framing, begun in ((b"Content-Length: 10", b"ab"), (b"Transfer-Encoding: chunked", b"2\r\nab\r\n")):
+            walk = Walk(service=Service(timeouts=Timeouts(idle=2.0)), deadlines=Deadlines(body_progress=5.0))
+            walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n\r\n")
+            walk.passes(4)
+            walk.client_sends(begun)
+            walk.passes(4)
+            self.assertEqual(walk.records, [])
+            walk.passes(2)
+            self.assertIn(b"408 Request Timeout", walk.client_sees())
+            self.assertEqual(walk.records, [("POST", "/a", 408, "request-timeout")])
+
     def test_body_limits(self) -> None:
         """The gateway's own limit: at once by Content-Length, else when it is passed."""
         walk = Walk(limits=Limits(body=5))
