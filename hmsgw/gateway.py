@@ -50,7 +50,7 @@ _log = Logger()
 
 #: How long the first answers of registry and key sets are waited for before /ready (the contract, section 9).
 FIRST_ANSWERS_S = 5.0
-_CUT_OFF_S = 1.0
+_LAST_WORDS_S = 1.0
 _BATCH = 48
 _COUNT_EVERY_S = 0.05
 
@@ -304,8 +304,10 @@ class Gateway(MultiService):
         return drained.addBoth(self._close)
 
     def hurry(self) -> None:
-        """Close what still runs: the operator has asked twice."""
-        self.listeners.abort()
+        """End what still runs: the operator has asked twice."""
+        emptied, self._emptied = self._emptied, None
+        if emptied is not None:
+            emptied.callback(None)
 
     def _door_emptied(self) -> None:
         if self._emptied is not None and not self.listeners.connections():
@@ -314,17 +316,18 @@ class Gateway(MultiService):
 
     def _close(self, _: object) -> Deferred[None]:
         self._emptied = None
-        self.listeners.abort()
+        self.listeners.stop()
         if not self.listeners.connections():
             return self._end(None)
-        # What was cut off is counted and logged when its connection is told of its end.
-        cut: Deferred[None] = Deferred()
-        self._emptied = cut
-        cut.addTimeout(_CUT_OFF_S, self.reactor)
-        return cut.addBoth(self._end)
+        # The last answers are on their way out.
+        told: Deferred[None] = Deferred()
+        self._emptied = told
+        told.addTimeout(_LAST_WORDS_S, self.reactor)
+        return told.addBoth(self._end)
 
     def _end(self, _: object) -> Deferred[None]:
         self._emptied = None
+        self.listeners.abort()
         for cluster in self.clusters.values():
             cluster.close()
         self.key_sets.stop()

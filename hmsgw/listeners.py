@@ -163,6 +163,11 @@ class Listeners:
     def connections(self) -> int:
         return sum(len(door.open) for door in self.doors)
 
+    def stop(self) -> None:
+        """End what is under way, and close every connection once it is told."""
+        for door in self.doors:
+            door.stop_all()
+
     def abort(self) -> None:
         """Close every connection."""
         for door in self.doors:

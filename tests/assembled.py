@@ -58,6 +58,7 @@ class Writer:
 class Lingering:
     """A connection that is busy: it stays until it is cut off."""
 
+    stopped = False
     aborted = False
 
     def __init__(self, door: Door) -> None:
@@ -66,6 +67,9 @@ class Lingering:
 
     def drain(self) -> None:
         """It has something to finish."""
+
+    def stop(self) -> None:
+        self.stopped = True
 
     def abort(self) -> None:
         self.aborted = True

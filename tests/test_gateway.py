@@ -77,8 +77,22 @@ class GatewayTests(GatewayCase):
         self.assertNoResult(stopped)
         self.assertEqual("draining", self.gateway.readiness().reason)
         self.reactor.advance(2)
+        self.assertEqual((True, False), (lingering.stopped, lingering.aborted))
+        self.reactor.advance(2)
         self.successResultOf(stopped)
         self.assertTrue(lingering.aborted)
+
+    def test_hurry(self) -> None:
+        """Asked twice, it ends what runs at once, and waits only for the last answers to go out."""
+        self.gateway.startService()
+        lingering = Lingering(self.gateway.listeners.open[0].door)
+        stopped = self.gateway.stopService()
+        self.gateway.hurry()
+        self.assertEqual((True, False), (lingering.stopped, lingering.aborted))
+        self.reactor.advance(2)
+        self.successResultOf(stopped)
+        self.assertTrue(lingering.aborted)
+        self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_log_target(self) -> None:
         """Another `log.access` is opened with the reload that brings it; a relative path is the file's."""

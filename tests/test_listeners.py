@@ -154,6 +154,8 @@ class ListenersTests(SynchronousTestCase):
         lingering = Lingering(door)
         self.want(81)
         self.assertEqual(1, self.listeners.connections())
+        self.listeners.stop()
+        self.assertEqual((True, False), (lingering.stopped, lingering.aborted))
         self.listeners.abort()
         self.assertEqual((True, 0), (lingering.aborted, self.listeners.connections()))
 

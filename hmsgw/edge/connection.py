@@ -311,6 +311,16 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self._unregister()
             self.transport.abortConnection()
 
+    def stop(self) -> None:
+        """The time to drain is over: a request under way is told so if it can be, and the connection closes."""
+        exchange = self._exchange
+        if exchange is not None:
+            self._close_after = True
+            exchange.shut_down()
+            self.flush()
+        elif self._state is HEAD or self._state is BODY:
+            self.abort()
+
     def drain(self) -> None:
         """Close now if idle, else after the answer."""
         self._close_after = True

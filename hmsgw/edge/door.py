@@ -101,7 +101,12 @@ class Door:
         for connection in list(self.open):
             connection.drain()
 
+    def stop_all(self) -> None:
+        """The time to drain is over: what is under way ends with an answer that says so, or cut."""
+        for connection in list(self.open):
+            connection.stop()
+
     def abort_all(self) -> None:
-        """The time to drain is over."""
+        """Nothing is waited for any more."""
         for connection in list(self.open):
             connection.abort()

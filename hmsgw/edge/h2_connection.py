@@ -308,6 +308,15 @@ class H2Connection(TwistedProtocol):
         self._arm()
         self.flush()
 
+    def stop(self) -> None:
+        """The time to drain is over: requests under way are told so if they can be, and the connection closes."""
+        for stream in list(self.streams.values()):
+            if stream.exchange is not None:
+                stream.exchange.shut_down()
+        if not self._closing:
+            self.session.send_goaway(ErrorCode.NO_ERROR)
+            self._close()
+
     def abort(self) -> None:
         """Close at once, whatever is under way."""
         if not self._lost:

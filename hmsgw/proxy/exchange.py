@@ -20,7 +20,7 @@ from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import client_fields, forwarded_request, identify
 from hmsgw.proxy.ids import new_request_id
 from hmsgw.proxy.plane import Plane
-from hmsgw.proxy.refusals import allow
+from hmsgw.proxy.refusals import allow, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.router import NotMatched
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
@@ -28,6 +28,7 @@ from hmsgw.reasons import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
     CLIENT_GONE,
+    DRAINING,
     METHOD,
     NO_ENDPOINT,
     NO_ROUTE,
@@ -279,6 +280,14 @@ class Exchange(AnswerSide):
             self._cut(reason)
         else:
             self.refuse(reason, detail)
+
+    def shut_down(self) -> None:
+        """The gateway ends, and the time to drain is over; no response step is waited for."""
+        detail = "The gateway is stopping; send the request again."
+        self.stop_for(DRAINING, detail)
+        if not self.done:
+            self._drop_waiting()
+            self._send(*refusal(self.head, DRAINING.status, DRAINING, detail, self.request_id, []))
 
     # --- the answer
 

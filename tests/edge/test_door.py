@@ -26,6 +26,9 @@ class Visitor:
         self.asked.append("drain")
         self._door.left(self)
 
+    def stop(self) -> None:
+        self.asked.append("stop")
+
     def abort(self) -> None:
         self.asked.append("abort")
         self._door.left(self)
@@ -75,10 +78,12 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual([["drain"]] * 5, [visitor.asked for visitor in visitors])
         self.assertEqual(([True], True), (emptied, door.draining))
 
-    def test_abort_all(self) -> None:
-        """The time to drain is over: whoever is still there is cut off."""
+    def test_end(self) -> None:
+        """The time to drain is over: everybody is told to end; then whoever is still there is cut off."""
         door = self.door(Crowd(), Gauge())
         visitor = Visitor(door)
         door.entered(visitor)
+        door.stop_all()
+        self.assertEqual((["stop"], {visitor}), (visitor.asked, door.open))
         door.abort_all()
-        self.assertEqual((["abort"], set()), (visitor.asked, door.open))
+        self.assertEqual((["stop", "abort"], set()), (visitor.asked, door.open))

@@ -211,6 +211,25 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(200, client.got[running].status)
         self.assertEqual("closed", client.wire.closed)
 
+    def test_end_of_draining(self) -> None:
+        """Then requests without an answer are told so, others are reset, and the connection closes."""
+        walk, client = begin()
+        begun = client.request(b"/begun")
+        client.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
+        waits, body = client.request(b"/waits"), client.request(b"/body", b"POST", ended=False)
+        idle = H2Client(walk)
+        walk.door.drain()
+        walk.door.stop_all()
+        client.pump()
+        for number in (waits, body):
+            self.assertEqual((503, True), (client.got[number].status, client.got[number].whole))
+            self.assertIn(b'"reason":"draining"', client.got[number].body)
+        self.assertEqual((b"ab", False), (client.got[begun].body, client.got[begun].whole))
+        self.assertEqual((body, NO_ERROR), client.goaways[-1])
+        self.assertEqual(("closed", "closed"), (client.wire.closed, idle.wire.closed))
+        self.assertEqual({(200, "draining"), (503, "draining")}, {record[2:] for record in walk.records})
+        self.assertEqual(3, len(walk.records))
+
     def test_drain_idle(self) -> None:
         """An idle connection gets its two GOAWAYs too: a request may be on its way."""
         walk, client = begin()

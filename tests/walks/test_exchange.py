@@ -732,6 +732,43 @@ class ClientTests(SynchronousTestCase):
         self.assertIn(b"Connection: close", walk.client_sees())
         self.assertEqual(walk.client.closed, "closed")
 
+    def test_end_of_draining(self) -> None:
+        """When the time to drain is over, a request that has no answer yet is told so; one whose answer runs is cut."""
+        walk = Walk()
+        begun = walk.new_client()
+        begun.protocol.dataReceived(b"GET /begun HTTP/1.1\r\nHost: h\r\n\r\n")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
+        body = walk.new_client()
+        body.protocol.dataReceived(b"POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nab")
+        half = walk.new_client()
+        half.protocol.dataReceived(b"GET /half HT")
+        walk.get(b"/waits")
+        walk.door.drain()
+        walk.door.stop_all()
+        for wire in (walk.client, body):
+            seen = wire.take()
+            self.assertTrue(seen.startswith(b"HTTP/1.1 503 Service Unavailable\r\n"), seen)
+            self.assertIn(b'"reason":"draining"', seen)
+            self.assertIn(b"Connection: close", seen)
+        self.assertTrue(begun.take().endswith(b"\r\n\r\nab"))
+        ended = (walk.client.closed, body.half_closed, begun.closed, half.closed)
+        self.assertEqual(ended, ("closed", True, "aborted", "aborted"))
+        self.assertEqual([wire.closed for wire in walk.upstreams], ["aborted"] * 3)
+        self.assertEqual(sorted(walk.records), [
+            ("GET", "/begun", 200, "draining"), ("GET", "/waits", 503, "draining"), ("POST", "/body", 503, "draining"),
+        ])  # fmt: skip
+
+    def test_end_of_draining_before_the_upstream(self) -> None:
+        """So is one whose plugin or connection is waited for; a response step is not waited for any more."""
+        waiting: Deferred[None] = Deferred()
+        for chain in (Steps(lambda req: waiting), Steps(respond=lambda req, resp: Deferred()), None):
+            walk = Walk(chain)
+            walk.connect_at_once = False
+            walk.get()
+            walk.door.stop_all()
+            self.assertIn(b'"reason":"draining"', walk.client_sees())
+            self.assertEqual((walk.records, walk.client.closed), ([("GET", "/a", 503, "draining")], "closed"))
+
 
 class ChainTests(SynchronousTestCase):
     def test_waiting_step_holds_the_request(self) -> None:
