@@ -40,6 +40,7 @@ class AnswerSide(Record):
     _conn: UpstreamStream | None = None
     _attempt: Any = None
     _retrying = False
+    _failed_s = 0.0
     _waiting: Deferred[Any] | None = None
     _held_answer: list[bytes | list[Field]] | None = None
     _instead: tuple[ResponseHead, bytes] | None = None
@@ -171,6 +172,8 @@ class AnswerSide(Record):
             self.plane.deadlines.forget(self)
         if self._retrying:
             self.entry.cluster.retrying -= 1
+            if self._failed_s:
+                self.upstream_s = self._failed_s + (self.upstream_s or 0.0)
         self.duration_s = now - self._started
         if self.body is not NO_BODY:
             self.bytes_in = self.body.received

@@ -154,6 +154,8 @@ class Exchange(AnswerSide):
 
     def deadline_passed(self, now: float) -> None:
         """The service's `total` time is over."""
+        if self._conn is not None:
+            self._upstream_took()
         self.stop_for(UPSTREAM_TIMEOUT, "The service did not finish its answer in time.")
         self.edge.flush()
 
@@ -340,10 +342,17 @@ class Exchange(AnswerSide):
         if self.done:
             return
         if not self._head_sent and untouched and self._repeatable() and self._may_retry("reset"):
+            self._failed_s += self.plane.seconds() - self._sent_at
             self.body.rewind()
             self._lease(_NEW_ONLY)
         else:
+            self._upstream_took()
             self.stop_for(reason, detail)
+
+    def _upstream_took(self) -> None:
+        """A try ends without the answer's head: it took its time all the same."""
+        if self.upstream_s is None:
+            self.upstream_s = self.plane.seconds() - self._sent_at
 
     def upstream_full(self) -> None:
         self.edge.pause_body()

@@ -22,7 +22,8 @@ class Finished(Protocol):
     """What a request left behind (`proxy.record.Record`).
 
     wall_s: seconds since 1970 at its start. path: without query. reason: "" when it simply passed. upstream: the
-    endpoint's authority, "" for none. duration_s: until its last byte; upstream_s: of it, what the upstream took.
+    endpoint's authority, "" for none. duration_s: until its last byte; upstream_s: of it, what the upstream took to
+    begin its answer, or to fail; None when it did neither.
     """
 
     @property

@@ -490,6 +490,42 @@ class UpstreamTroubleTests(SynchronousTestCase):
         walk.clock.pump([1.0] * 9)
         self.assertEqual((walk.records[1][2:], walk.client.closed), ((200, "upstream-timeout"), "aborted"))
 
+    def test_time_of_failed_tries(self) -> None:
+        """What an upstream took counts, whether its answer began or not, over all tries."""
+        walk = Walk(service=Service(timeouts=Timeouts(first_byte=5.0)))
+        walk.get()
+        walk.passes(6)
+        walk.get()
+        walk.clock.advance(1.0)
+        walk.upstream.lost()
+        walk.get()
+        walk.clock.advance(1.0)
+        walk.upstream_sends(b"hello\r\n\r\n")
+        self.assertEqual([record[2] for record in walk.records], [504, 502, 502])
+        taken = [exchange.upstream_s for exchange in walk.finished]
+        self.assertEqual(taken[1:], [1.0, 1.0])
+        self.assertTrue(5.0 <= (taken[0] or 0.0) <= 5.3)
+
+    def test_time_of_retries(self) -> None:
+        """A try that was repeated is part of it; one that never got a connection is not."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK)
+        walk.get()
+        walk.clock.advance(1.0)
+        walk.upstream.lost()
+        walk.clock.advance(2.0)
+        walk.upstream_sends(OK)
+        self.assertEqual(walk.finished[1].upstream_s, 3.0)
+        walk = Walk(service=Service(timeouts=Timeouts(total=3.0)))
+        walk.get()
+        walk.passes(4)
+        self.assertTrue(3.0 <= (walk.finished[0].upstream_s or 0.0) <= 3.3)
+        walk.connect_at_once = False
+        walk.get()
+        walk.passes(4)
+        self.assertEqual((walk.records[1][3], walk.finished[1].upstream_s), ("upstream-timeout", None))
+
     def test_total_deadline(self) -> None:
         """`timeouts.total` bounds the whole of it, progress or not."""
         walk = Walk(service=Service(timeouts=Timeouts(total=3.0)))
