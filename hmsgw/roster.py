@@ -107,8 +107,10 @@ class Roster:
         return succeed(None) if self._poller is None else self._poller.first_answers
 
     def ages(self) -> dict[str, float | None]:
-        """Seconds since the last good answer, by service."""
-        return {} if self._poller is None else self._poller.ages(self._reactor.seconds())
+        """Seconds since the last good answer, by service; of nothing where there is no registry to answer."""
+        if self._poller is None or self._section is None or self._section[0].kind == "none":
+            return {}
+        return self._poller.ages(self._reactor.seconds())
 
     def degraded(self) -> list[str]:
         """What is wrong, in sentences."""

@@ -70,6 +70,16 @@ class RosterTests(SynchronousTestCase):
         self.assertEqual(["users", "other"], [name for name, _ in self.told])
         self.assertEqual({"users", "other"}, set(self.roster.ages()))
 
+    def test_no_registry(self) -> None:
+        """`kind: none` never answers, so nothing of it grows old; a registry that comes later does."""
+        self.roster.start()
+        self.roster.follow(Registry(kind="none"), self.folder, {"users"})
+        self.reactor.pump([0.1] * 20)
+        self.assertEqual({}, self.roster.ages())
+        self.roster.follow(self.registry("a.json", users=["http://192.0.2.1:80"]), self.folder, {"users"})
+        self.reactor.pump([0.1] * 20)
+        self.assertEqual({"users"}, set(self.roster.ages()))
+
     def test_over_a_restart(self) -> None:
         """What was last known is written down, and a new process starts with it while the registry is away."""
         registry = self.registry("a.json", users=["http://192.0.2.1:80"])
