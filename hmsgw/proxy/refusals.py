@@ -18,11 +18,12 @@ def refusal(
     request: RequestHead, status: int, reason: Reason | None, detail: str | None, request_id: str, fields: list[Field],
     word: str | None = None, title: str | None = None,
 ) -> tuple[ResponseHead, bytes]:  # fmt: skip
-    """(head, body) of a refusal. word, title: instead of the reason's."""
+    """(head, body) of a refusal; to HEAD without the body. word, title: instead of the reason's."""
     shown = title or (reason.title if reason is not None else title_of(status))
     if any(low == b"content-type" and value.startswith(b"application/grpc") for low, _, value in request.fields):
         return grpc_refusal(grpc_status_of(status, reason), detail or shown, fields), b""
-    return problem(status, word or (reason.word if reason else "plugin"), shown, detail, request_id, fields)
+    head, body = problem(status, word or (reason.word if reason else "plugin"), shown, detail, request_id, fields)
+    return head, b"" if request.method == b"HEAD" else body
 
 
 def answer_of_verdict(verdict: Any, request: RequestHead, request_id: str) -> tuple[ResponseHead, bytes, str]:
@@ -31,7 +32,7 @@ def answer_of_verdict(verdict: Any, request: RequestHead, request_id: str) -> tu
         head = ResponseHead(verdict.status, list(verdict.fields), len(verdict.body))
         if verdict.status in NO_CONTENT:
             head.edited = True  # so that it is framed accordingly, and the body dropped
-        return head, verdict.body, verdict.word
+        return head, b"" if request.method == b"HEAD" else verdict.body, verdict.word
     head, body = refusal(
         request, verdict.status, verdict.reason, verdict.detail, request_id, list(verdict.fields), verdict.word,
         verdict.title,

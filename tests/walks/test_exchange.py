@@ -383,6 +383,21 @@ class RefusalTests(SynchronousTestCase):
         self.refused(b"GET /" + b"a" * 70000, 414, "head-too-large")
         self.refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400, "bad-request")
 
+    def test_head(self) -> None:
+        """An answer to HEAD names the length that GET would see, and sends and counts nothing of it."""
+        said = Verdict(200, None, "", "OK", None, [], b"hello", "p")
+        for chain in (Steps(lambda req: FORBID), Steps(lambda req: said), Steps(lambda req: FORBID, lambda *_: None)):
+            walk = Walk(chain)
+            walk.get()
+            length = b"Content-Length: %d\r\n" % walk.finished[0].bytes_out
+            walk.client_sees()
+            for more in (b"", b"Content-Length: 2\r\n"):
+                walk.client_sends(b"HEAD /a HTTP/1.1\r\nHost: h\r\n" + more + b"\r\n")
+                seen = walk.client_sees()
+                self.assertIn(length, seen)
+                self.assertTrue(seen.endswith(b"\r\n\r\n"), seen)
+                self.assertEqual(walk.finished[-1].bytes_out, 0)
+
     def test_allow(self) -> None:
         """A 405 says what is allowed."""
         walk = Walk(routes=[Route(path="/a", service="svc", name="a", methods=("GET", "POST"))])
