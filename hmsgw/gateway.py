@@ -109,13 +109,17 @@ class Gateway(MultiService):
 
     # --- putting a configuration to work
 
-    def apply(self, candidate: Candidate) -> list[str]:
+    def apply(self, candidate: Candidate, last: Callable[[], None] = lambda: None) -> list[str]:
         """Swap to `candidate`. Returns what changed, in words. Raises config.faults.Refused or
-        transport.listen.BindError; then nothing has changed."""
+        transport.listen.BindError; then nothing has changed.
+
+        last: called when nothing here can fail any more; what it raises is raised."""
         plan = self.listeners.plan([(one, candidate.server_tls[one.name]) for one in candidate.listeners])
         try:
             clusters = self._wanted_clusters(candidate)
             plane, chains = build_plane(candidate, self._parts(clusters), self._chains)
+            self.listeners.hand_over(plan)
+            last()
         except BaseException:
             self.listeners.abandon(plan)
             raise

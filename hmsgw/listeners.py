@@ -2,7 +2,8 @@
 
 Knows: how a new set of listeners takes the place of the old one: what stays keeps its socket and its connections, what
 is new is bound before anything is given up, what goes stops accepting and drains. Refuses to know: requests, plans.
-Strategy: `plan` may fail and changes nothing; `commit` can't fail; `abandon` undoes a plan.
+Strategy: `plan` may fail and changes nothing; `hand_over` binds, last of all, what the old sockets stand in the way of,
+and may fail; `commit` can't fail; `abandon` undoes a plan, at any time before that.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hmsgw.config.model import Listener
+from hmsgw.config.netkinds import overlap
 from hmsgw.edge.connection import EdgeConnection
 from hmsgw.edge.door import Door
+
+BACKLOG = 4096
+"""How many connections may wait to be accepted."""
 
 
 class Serving(Protocol):
     """A socket that is accepted from (`transport.listen`)."""
 
+    def take_waiting(self) -> None: ...
     def stop_accepting(self) -> None: ...
     def set_tls(self, tls: Any) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Open:
     """One listener that is open. serving: None until the reactor runs. address: (IP address, port) that it is really
     bound to, known also when its socket is closed."""
@@ -45,12 +51,25 @@ class Open:
         self.address = (name[0], name[1])
 
 
+def _places(wanted: list[tuple[Listener, Any]]) -> list[tuple[str, int]]:
+    return [(listener.address, listener.port) for listener, _ in wanted]
+
+
+def _in_the_way(place: tuple[str, int], leaving: list[Open]) -> bool:
+    """Whether one of these listens where `place` is to be. Port 0 is any that is free."""
+    address, port = place
+    return port != 0 and any(one.listener.port == port and overlap(one.listener.address, address) for one in leaving)
+
+
 @dataclass(slots=True)
 class Plan:
-    """What a configuration wants. opened: sockets bound for it."""
+    """What a configuration wants. opened: sockets bound for it. late: what can only be bound when sockets that are open
+    now listen no more. quiet: those sockets, once they do not."""
 
     wanted: list[tuple[Listener, Any]]
-    opened: dict[tuple[str, int], socket.socket]
+    opened: dict[tuple[str, int], socket.socket] = field(default_factory=dict)
+    late: list[tuple[str, int]] = field(default_factory=list)
+    quiet: list[Open] = field(default_factory=list)
 
 
 class Listeners:
@@ -84,22 +103,47 @@ class Listeners:
 
     def plan(self, wanted: list[tuple[Listener, Any]]) -> Plan:
         """Bind what is new. wanted: (listener, its tls or None). Raises BindError; then nothing has changed."""
-        opened: dict[tuple[str, int], socket.socket] = {}
+        plan = Plan(wanted)
+        leaving = self._leaving_for(wanted)
+        new = [place for place in dict.fromkeys(_places(wanted)) if place not in self._open]
+        plan.late = [place for place in new if _in_the_way(place, leaving)]
+        self._bind([place for place in new if place not in plan.late], plan)
+        return plan
+
+    def hand_over(self, plan: Plan) -> None:
+        """Bind what is late, when nothing else can fail any more. Raises BindError; then the plan is abandoned.
+
+        The old sockets keep their ports meanwhile: shut down, a socket listens no more, and can be made to again.
+        """
+        for one in self._leaving_for(plan.wanted):
+            if any(_in_the_way(place, [one]) for place in plan.late):
+                if one.serving is not None:
+                    one.serving.take_waiting()
+                one.sock.shutdown(socket.SHUT_RD)
+                plan.quiet.append(one)
+        if plan.late:
+            self._bind(plan.late, plan)
+
+    def _leaving_for(self, wanted: list[tuple[Listener, Any]]) -> list[Open]:
+        places = set(_places(wanted))
+        return [one for place, one in self._open.items() if place not in places]
+
+    def _bind(self, places: list[tuple[str, int]], plan: Plan) -> None:
         try:
-            for listener, _ in wanted:
-                place = (listener.address, listener.port)
-                if place not in self._open and place not in opened:
-                    opened[place] = self._open_socket(listener.address, listener.port)
+            for place in places:
+                plan.opened[place] = self._open_socket(*place)
         except BaseException:
-            for sock in opened.values():
-                sock.close()
+            self.abandon(plan)
             raise
-        return Plan(wanted, opened)
 
     def abandon(self, plan: Plan) -> None:
-        """Close what a plan opened."""
+        """Close what a plan opened, and listen again where it had begun to hand over."""
         for sock in plan.opened.values():
             sock.close()
+        plan.opened.clear()
+        for one in plan.quiet:
+            one.sock.listen(BACKLOG)
+        plan.quiet.clear()
 
     def commit(self, plan: Plan) -> list[str]:
         """Carry a plan out. Returns what changed, in words."""
@@ -109,9 +153,13 @@ class Listeners:
         for place in [place for place in self._open if place not in wanted]:
             gone = self._open.pop(place)
             self._leaving.append(gone)
-            if gone.serving is not None:
-                gone.serving.stop_accepting()
             gone.door.drain()
+            if gone.serving is None:
+                gone.sock.close()
+            else:
+                if gone not in plan.quiet:
+                    gone.serving.take_waiting()
+                gone.serving.stop_accepting()
             said.append(f"listener {gone.listener.name} closed")
         for place, (listener, tls) in wanted.items():
             there = self._open.get(place)

@@ -2,8 +2,7 @@
 
 Knows: how a process is put together from a state directory, a data plane (`gateway`), an admin port, a control socket,
 signals, an audit log and a supervisor's notifications; what each command does. Refuses to know: how any of it works.
-Strategy: `prepare` does all that can be refused, before the process becomes a daemon and drops its privileges;
-`GatewayService` starts and stops the rest.
+Strategy: `startup` has done all that can be refused; what is here starts and stops the rest.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ import resource
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,105 +26,27 @@ from twisted.logger import Logger, globalLogPublisher
 
 import twisted
 from hmsgw import __version__
-from hmsgw.admin_port import AdminPort
 from hmsgw.config.endpoint import bracketed
-from hmsgw.config.faults import Fault, Refused
-from hmsgw.config.model import Where
+from hmsgw.config.faults import Refused
 from hmsgw.control.explain import explain
 from hmsgw.control.notify import Notifier
-from hmsgw.control.options import DEFAULT_PORT, StartOptions, UsageFault
+from hmsgw.control.options import UsageFault
 from hmsgw.control.overrides import overrides
 from hmsgw.control.reload import NotTaken, Outcome, Reloader
 from hmsgw.control.signals import Signals
 from hmsgw.control.socket import ControlFactory, Refusal, listen
-from hmsgw.control.state import StateFolder
 from hmsgw.control.threads import in_daemon_thread
-from hmsgw.gateway import Gateway
-from hmsgw.generation import Candidate, read_candidate
+from hmsgw.generation import Candidate
 from hmsgw.governance.audit import AuditLog
-from hmsgw.governance.policy import next_command, notice_of_dev, refusal_of_environment, refusal_of_unsigned
+from hmsgw.governance.policy import next_command, notice_of_dev, refusal_of_unsigned
+from hmsgw.startup import Prepared, check_policy, own_words, read
 from hmsgw.status import status_of
-from hmsgw.telemetry.access_log import LineWriter
 from hmsgw.telemetry.admin import AdminSite
 from hmsgw.telemetry.exposition import Build, Exposition
 from hmsgw.telemetry.log_observer import LogLines
-from hmsgw.transport.listen import BindError, open_socket
-from hmsgw.transport.selfsigned import self_signed
+from hmsgw.transport.listen import BindError
 
 _log = Logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """All that could have been refused and was not. admin: bound."""
-
-    options: StartOptions
-    environ: Mapping[str, str]
-    state: StateFolder
-    candidate: Candidate
-    gateway: Gateway
-    admin: AdminPort
-
-
-def check_policy(path: str, candidate: Candidate, options: StartOptions) -> None:
-    """Raises Refused when the configuration may not run here, and UsageFault when the options contradict it."""
-    config = candidate.config
-    if foreign := refusal_of_environment(config.environment, options.environment):
-        raise Refused([Fault(Where(path, 1, 1), foreign)])
-    if options.port is not None and config.listeners:
-        raise UsageFault(
-            f"{config.listeners[0].where}: the configuration has `listeners:`, so --port {options.port} means nothing; "
-            "leave one of the two out"
-        )
-
-
-def read(path: str | None, options: StartOptions, environ: Mapping[str, str], previous: Candidate | None) -> Candidate:
-    """Read the configuration at `path` (None: the built-in empty one) for a gateway with these options. Blocking.
-
-    Raises Refused.
-    """
-    return read_candidate(
-        path,
-        port=DEFAULT_PORT if options.port is None else options.port,
-        dev=options.dev,
-        environ=environ,
-        state_dir=options.state_dir,
-        self_signed=partial(self_signed, options.state_dir),
-        previous=None if previous is None else previous.prepared,
-    )
-
-
-def prepare(options: StartOptions, reactor: Any, environ: Mapping[str, str]) -> Prepared:
-    """Everything up to the point where the reactor runs: state directory, configuration, sockets.
-
-    Raises StateFault, Refused, UsageFault, transport.listen.BindError. Whether an unsigned file may run at all is the
-    doors' question: it comes before anything is read.
-    """
-    state = StateFolder(options.state_dir)
-    state.prepare()
-    state.take()
-    candidate = read(options.config, options, environ, None)
-    if options.config is not None:
-        check_policy(options.config, candidate, options)
-    writer = LineWriter("stdout", reactor, time.time)
-    gateway = Gateway(
-        reactor,
-        candidate,
-        dev=options.dev,
-        dev_secret=state.dev_secret() if options.dev else None,
-        state_dir=options.state_dir,
-        environ=environ,
-        writer=writer,
-    )
-    admin = AdminPort(_open_admin_socket, options.admin_port)
-    plan = admin.plan(candidate.config.admin)
-    try:
-        gateway.apply(candidate)
-    except BaseException:
-        admin.abandon(plan)
-        raise
-    admin.commit(plan)
-    return Prepared(options, environ, state, candidate, gateway, admin)
 
 
 class GatewayService(MultiService):
@@ -280,7 +200,7 @@ class GatewayService(MultiService):
         try:
             plan = admin.plan(candidate.config.admin)
             try:
-                said = self.gateway.apply(candidate)
+                said = self.gateway.apply(candidate, lambda: admin.hand_over(plan))
             except BaseException:
                 admin.abandon(plan)
                 raise
@@ -288,7 +208,7 @@ class GatewayService(MultiService):
         except Refused as refused:
             raise NotTaken([str(fault) for fault in refused.faults]) from None
         except BindError as error:
-            raise NotTaken([f"{candidate.path}: {error}"]) from None
+            raise NotTaken([f"{candidate.path}: {own_words(error, self.gateway, admin.place)}"]) from None
         finally:
             self._notifier.ready(self._summary())
         routes = len(candidate.config.routes)
@@ -364,13 +284,6 @@ class GatewayService(MultiService):
 
 def _not_recorded(failure: Any) -> None:
     _log.error("what was decided can't be written down: {why}", why=failure.getErrorMessage())
-
-
-def _open_admin_socket(address: str, port: int) -> Any:
-    try:
-        return open_socket(address, port)
-    except BindError as error:
-        raise BindError(f"admin port: {str(error).replace('--port', '--admin-port')}") from None
 
 
 def _raise_file_limit() -> None:

@@ -26,7 +26,8 @@ from hmsgw.control.state import StateFault, StateFolder
 from hmsgw.governance.policy import next_command, refusal_of_unsigned
 
 if TYPE_CHECKING:
-    from hmsgw.service import GatewayService, Prepared
+    from hmsgw.service import GatewayService
+    from hmsgw.startup import Prepared
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -163,7 +164,8 @@ def _made(options: StartOptions, reopen_output: Callable[[], None]) -> tuple[Gat
             _end(EXIT_REFUSED, f"{why}. To try it on this machine: {next_command(options.config, options.state_dir)}")
         reactor = choose_reactor(os.environ)
         # The rooms are imported when the reactor is there: none of them may choose another.
-        from hmsgw.service import GatewayService, prepare
+        from hmsgw.service import GatewayService
+        from hmsgw.startup import prepare
         from hmsgw.transport.listen import BindError
 
         try:

@@ -96,6 +96,9 @@ class Served:
     def __init__(self) -> None:
         self.stopped = False
 
+    def take_waiting(self) -> None:
+        """Nobody waits."""
+
     def stop_accepting(self) -> None:
         self.stopped = True
 
@@ -129,7 +132,7 @@ class GatewayCase(SynchronousTestCase):
     def patch_listening(self) -> None:
         def open_socket(address: str, port: int) -> Socket:
             if self.busy:
-                raise BindError("in use")
+                raise BindError("in use", ("::1", 80))
             self.opened.append(Socket(address, port))
             return self.opened[-1]
 

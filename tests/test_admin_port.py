@@ -17,6 +17,13 @@ class FakeSocket:
     def __init__(self, place: tuple[str, int]) -> None:
         self.place = place
         self.closed = False
+        self.listens = True
+
+    def shutdown(self, how: int) -> None:
+        self.listens = False
+
+    def listen(self, backlog: int) -> None:
+        self.listens = True
 
     def getsockname(self) -> tuple[str, int]:
         return (self.place[0], self.place[1] or 40000)
@@ -32,9 +39,10 @@ class AdminPortTests(SynchronousTestCase):
         self.sockets: list[FakeSocket] = []
         self.log: list[str] = []
         self.port = AdminPort(self.open_socket, None)
+        self.taken = False
 
     def open_socket(self, address: str, port: int) -> Any:
-        if port == 1:
+        if port == 1 or any(s.listens and not s.closed and s.place[1] == port for s in self.sockets) or self.taken:
             raise OSError("taken")
         self.sockets.append(FakeSocket((address, port)))
         return self.sockets[-1]
@@ -60,7 +68,6 @@ class AdminPortTests(SynchronousTestCase):
         self.assertEqual((self.log, self.port.address), ([], ("127.0.0.1", 40000)))
         self.port.start(self.adopt)
         self.assertEqual(self.log, ["serve 127.0.0.1:40000"])
-        self.assertTrue(self.sockets[0].closed)
 
     def test_same_place(self) -> None:
         """A reload that leaves it where it is touches nothing."""
@@ -84,6 +91,30 @@ class AdminPortTests(SynchronousTestCase):
         self.port.start(self.adopt)
         self.assertRaises(OSError, self.port.plan, Admin(port=1))
         self.assertEqual((self.log, self.port.address), (["serve 127.0.0.1:9180"], ("127.0.0.1", 9180)))
+
+    def test_handed_over(self) -> None:
+        """An address that the old one stands in the way of is bound when the old one listens no more."""
+        self.reload(port=9180)
+        self.port.start(self.adopt)
+        plan = self.port.plan(Admin(address="0.0.0.0", port=9180))
+        self.assertEqual((len(self.sockets), self.sockets[0].listens), (1, True))
+        self.port.hand_over(plan)
+        self.port.commit(plan)
+        self.assertEqual(self.log[1:], ["stop 127.0.0.1:9180", "serve 0.0.0.0:9180"])
+        self.assertEqual([sock.closed for sock in self.sockets], [True, False])
+
+    def test_not_handed_over(self) -> None:
+        """When it can't be bound even then, the old one listens again; so it does when what follows fails."""
+        self.reload(port=9180)
+        self.port.start(self.adopt)
+        plan = self.port.plan(Admin(address="0.0.0.0", port=9180))
+        self.taken = True
+        self.assertRaises(OSError, self.port.hand_over, plan)
+        self.assertEqual((self.log[1:], self.sockets[0].listens, self.sockets[0].closed), ([], True, False))
+        self.taken = False
+        self.port.hand_over(plan)
+        self.port.abandon(plan)
+        self.assertEqual([(s.listens, s.closed) for s in self.sockets], [(True, False), (True, True)])
 
     def test_abandoned(self) -> None:
         """A plan that is not carried out leaves no socket."""

@@ -56,9 +56,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "upstream",
     },
     "status": BELOW | {"gateway"},
+    "startup": BELOW
+    | {"admin_port", "control", "gateway", "generation", "governance", "telemetry", "transport"},
     "service": BELOW
-    | {"admin_port", "control", "gateway", "generation", "governance", "status", "telemetry", "transport"},
-    "tap": BELOW | {"control", "governance", "service", "transport"},
+    | {"control", "gateway", "generation", "governance", "startup", "status", "telemetry", "transport"},
+    "tap": BELOW | {"control", "governance", "service", "startup", "transport"},
     "cli": BELOW | {"control", "generation", "governance", "tap", "transport.selfsigned"},
     "__init__": {"chain.api"},
     "__main__": {"cli"},
@@ -82,6 +84,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "proxy/sides": "tests/walks/test_exchange.py",
     # The composition root, with a process around it:
     "__main__": "tests/integration/test_doors.py",
+    "service": "tests/integration/test_reload.py",
 }
 
 BANNED = ("handler", "manager", "processor", "engine", "utils", "util", "helper", "helpers", "common", "base", "misc")

@@ -23,13 +23,23 @@ class Socket:
     def __init__(self, address: str, port: int) -> None:
         self._name = (address, port or 45678)
         self.closed = False
+        self.listens = True
         self.duplicates: list[Socket] = []
+
+    def stands_in_the_way(self, address: str, port: int) -> bool:
+        return port == self._name[1] and self.listens and not self.closed and "::" in (address, self._name[0])
 
     def getsockname(self) -> tuple[str, int]:
         return self._name
 
     def close(self) -> None:
         self.closed = True
+
+    def shutdown(self, how: int) -> None:
+        self.listens = False
+
+    def listen(self, backlog: int) -> None:
+        self.listens = True
 
     def dup(self) -> Socket:
         self.duplicates.append(Socket(*self._name))
@@ -46,6 +56,9 @@ class Served:
     def __init__(self, sock: Socket, tls: Any, door: Door) -> None:
         self.sock, self.tls, self.door = sock, tls, door
         self.asked: list[Any] = []
+
+    def take_waiting(self) -> None:
+        self.asked.append("take" if self.sock.listens else "take too late")
 
     def stop_accepting(self) -> None:
         self.asked.append("stop")
@@ -65,7 +78,7 @@ class ListenersTests(SynchronousTestCase):
         self.listeners = Listeners(self.open_socket, self.serve, self.new_door)  # type: ignore[arg-type]
 
     def open_socket(self, address: str, port: int) -> Socket:
-        if port in self.busy:
+        if port in self.busy or any(sock.stands_in_the_way(address, port) for sock in self.opened):
             raise Busy(port)
         self.opened.append(Socket(address, port))
         return self.opened[-1]
@@ -108,7 +121,7 @@ class ListenersTests(SynchronousTestCase):
         door = self.listeners.open[0].door
         said = self.want(81)
         self.assertEqual(["listener public closed", "listener public opened on ::1 port 81"], said)
-        self.assertEqual((["stop"], True), (self.served[0].asked, door.draining))
+        self.assertEqual((["take", "stop"], True), (self.served[0].asked, door.draining))
         self.assertEqual(81, self.served[1].sock.getsockname()[1])
 
     def test_busy(self) -> None:
@@ -119,6 +132,50 @@ class ListenersTests(SynchronousTestCase):
         self.assertRaises(Busy, self.want, 81, 82)
         self.assertEqual([False, True], [sock.closed for sock in self.opened])
         self.assertEqual(([80], []), ([one.listener.port for one in self.listeners.open], self.served[0].asked))
+
+    def move(self, address: str, tls: Any = None) -> Any:
+        """A plan for port 80, at another address."""
+        return self.listeners.plan([(Listener(address=address, port=80), tls)])
+
+    def test_handed_over(self) -> None:
+        """An address that the old one stands in the way of: nothing is given up by `plan`; then what waits is accepted,
+        the old socket listens no more, the new one is bound."""
+        self.want(80)
+        self.listeners.start()
+        plan = self.move("::")
+        self.assertEqual((1, [], True), (len(self.opened), self.served[0].asked, self.opened[0].listens))
+        self.listeners.hand_over(plan)
+        self.assertEqual((2, ["take"], False), (len(self.opened), self.served[0].asked, self.opened[0].closed))
+        self.listeners.commit(plan)
+        self.assertEqual((["take", "stop"], [True, False]), (self.served[0].asked, [s.closed for s in self.opened]))
+        self.assertEqual("::", self.served[1].sock.getsockname()[0])
+
+    def test_not_handed_over(self) -> None:
+        """When it can't be bound even then, the old one listens again, and goes on as if nothing had been."""
+        self.want(80)
+        self.listeners.start()
+        plan = self.move("::")
+        self.busy.add(80)
+        self.assertRaises(Busy, self.listeners.hand_over, plan)
+        self.assertEqual(([True], [False]), ([s.listens for s in self.opened], [s.closed for s in self.opened]))
+        self.assertEqual(["::1"], [one.listener.address for one in self.listeners.open])
+        self.assertNotIn("stop", self.served[0].asked)
+
+    def test_handed_over_for_nothing(self) -> None:
+        """What fails after the handing over gives the old one its place back."""
+        self.want(80)
+        plan = self.move("::")
+        self.listeners.hand_over(plan)
+        self.listeners.abandon(plan)
+        self.assertEqual([(True, False), (True, True)], [(s.listens, s.closed) for s in self.opened])
+
+    def test_handed_over_before_start(self) -> None:
+        """A socket that nobody serves yet is closed too."""
+        self.want(80)
+        plan = self.move("::")
+        self.listeners.hand_over(plan)
+        self.listeners.commit(plan)
+        self.assertEqual([True, False], [sock.closed for sock in self.opened])
 
     def test_abandon(self) -> None:
         """A plan that is given up leaves no socket behind, and touches none that was open."""

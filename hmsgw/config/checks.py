@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 from os.path import join, normpath
 
 from hmsgw.config.model import Config, Listener, Log, Registry, Route, Service, UpstreamTls
+from hmsgw.config.netkinds import overlap
 from hmsgw.config.places import Where
 from hmsgw.config.reading import At, Check
 from hmsgw.config.routes import checked_route, tell_twins
@@ -78,7 +78,7 @@ def _tell_clashes(config: Config, at: At) -> None:
         doors.append((config.admin.address, config.admin.port, at.place("admin"), "admin"))
     for address, port, where, name in doors:
         for other, there, other_name in taken.get(port, ()):
-            if port and _overlap(address, other):
+            if port and overlap(address, other):
                 line = f" in line {there.line}" if there != at.where else ""
                 if name == "admin" and where == at.where:
                     at.fault_at(there, "listeners", f"port {port} of {other} is the admin port; give `admin` another")
@@ -86,13 +86,6 @@ def _tell_clashes(config: Config, at: At) -> None:
                     at.fault_at(where, name, f"port {port} of {address} is taken by `{other_name}`{line}")
                 break
         taken.setdefault(port, []).append((address, where, name))
-
-
-def _overlap(one: str, other: str) -> bool:
-    a, b = ip_address(one), ip_address(other)
-    if a == b or str(a) == "::" or str(b) == "::":
-        return True
-    return a.version == b.version and (a.is_unspecified or b.is_unspecified)
 
 
 CHECKS: Mapping[type, Check] = {

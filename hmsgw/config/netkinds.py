@@ -33,6 +33,14 @@ class Address(Kind):
             raise Unfit("is no IP address; names are not looked up here (localhost is 127.0.0.1 or ::1)") from None
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether two addresses to listen on can't both be had on one port: `::` is every address, IPv4 too."""
+    a, b = ipaddress.ip_address(one), ipaddress.ip_address(other)
+    if a == b or str(a) == "::" or str(b) == "::":
+        return True
+    return a.version == b.version and (a.is_unspecified or b.is_unspecified)
+
+
 class Cidr(Kind):
     """A network such as 10.0.0.0/8, or a single address."""
 

@@ -17,13 +17,14 @@ from typing import Any
 from twisted.logger import Logger
 
 from hmsgw.transport.loops import uvloop_of
-from hmsgw.transport.stock import StockServing
+from hmsgw.transport.stock import StockServing, connection_waits
 from hmsgw.transport.tls import ServerTls
 from hmsgw.transport.uv_transport import UvTransport, loop_failure
 
 _log = Logger()
 
 _BATCH = 64
+_MOST_WAITING = 4096
 _BACK_OFF_S = 0.1
 #: How long a client may take to read what is left and to answer our close_notify. A Protocol's own deadline may be
 #: shorter.
@@ -36,10 +37,14 @@ _ITS_OWN = (
 
 
 class BindError(Exception):
-    """An address can't be listened on; one sentence that says what to do."""
+    """An address can't be listened on; one sentence that says what to do. place: (address, port)."""
+
+    def __init__(self, sentence: str, place: tuple[str, int]) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
-def open_socket(address: str, port: int, backlog: int = 4096) -> socket.socket:
+def open_socket(address: str, port: int, backlog: int = _MOST_WAITING) -> socket.socket:
     """A bound, listening, non-blocking socket. `::` listens on IPv4 too, and falls back to 0.0.0.0 where the host has
     no IPv6. Raises BindError."""
     try:
@@ -47,7 +52,7 @@ def open_socket(address: str, port: int, backlog: int = 4096) -> socket.socket:
     except OSError as error:
         if address == "::" and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             return open_socket("0.0.0.0", port, backlog)
-        raise BindError(_why_not(address, port, error)) from None
+        raise BindError(_why_not(address, port, error), (address, port)) from None
 
 
 def _bound(address: str, port: int, backlog: int) -> socket.socket:
@@ -116,6 +121,13 @@ class Serving:
     def set_tls(self, tls: ServerTls | None) -> None:
         """For connections from now on; those that are open keep what they have."""
         self._tls = tls
+
+    def take_waiting(self) -> None:
+        """Accept what waits: to its client each of these is a connection that is open already."""
+        for _ in range(_MOST_WAITING // _BATCH):
+            if self._retry is not None or not connection_waits(self._sock):
+                return
+            self._accept()
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections go on."""

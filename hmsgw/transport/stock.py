@@ -6,6 +6,7 @@ Knows: how Twisted adopts a listening socket, and which handshakes are under way
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,16 @@ from hmsgw.transport.stock_tls import AfterHandshake, ServerConnections, tls_fac
 from hmsgw.transport.tls import ServerTls
 
 _log = Logger()
+
+
+_MOST_TURNS = 64
+
+
+def connection_waits(sock: socket.socket) -> bool:
+    """Whether a listening socket has a connection that is not accepted yet."""
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return any(mask & select.POLLIN for _, mask in poller.poll(0))
 
 
 class StockServing(Factory):
@@ -52,6 +63,13 @@ class StockServing(Factory):
         """For connections from now on; those that are open keep what they have."""
         pending = Factory.forProtocol(self._new_pending)
         self._tls = None if tls is None else tls_factory(self._reactor, ServerConnections(tls), False, pending)
+
+    def take_waiting(self) -> None:
+        """Accept what waits: to its client each of these is a connection that is open already."""
+        for _ in range(_MOST_TURNS):
+            if not connection_waits(self._sock):
+                return
+            self._port.doRead()
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections go on."""

@@ -81,9 +81,19 @@ class Gateway:
             file.write(text)
         return path
 
-    def start(self, config: str | None = None, *words: str, command: Sequence[str] = ("-m", "hmsgw", "start")) -> None:
-        """Start with this configuration (None: without one) and wait until /ready says 200."""
-        said = ["--state-dir", self.state_dir, "--admin-port", str(self.admin_port), *words]
+    def start(
+        self,
+        config: str | None = None,
+        *words: str,
+        command: Sequence[str] = ("-m", "hmsgw", "start"),
+        own_admin: bool = False,
+    ) -> None:
+        """Start with this configuration (None: without one) and wait until /ready says 200.
+
+        own_admin: the configuration itself puts the admin port on `admin_port`."""
+        said = ["--state-dir", self.state_dir, *words]
+        if not own_admin:
+            said += ["--admin-port", str(self.admin_port)]
         if config is not None:
             self.write(config)
             said += ["--config", self.config]

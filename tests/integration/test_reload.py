@@ -177,6 +177,56 @@ class ReloadTests(GatewayCase):
         with Wire(gateway.port()) as wire:
             self.assertEqual((wire.get("/old").status, wire.get("/new").status), (200, 404))
 
+    def test_overlapping_address(self) -> None:
+        """An address that overlaps the old one takes its port over, either way; what runs on the old one is answered.
+        The admin port does the same."""
+        gateway = self.gateway_to_start()
+        port, admin = free_port(), gateway.admin_port
+
+        def config(address: str, admin_at: str = "127.0.0.1") -> str:
+            listener = f"{{name: public, address: '{address}', port: {port}, tls: off}}"
+            return self.config(listeners=listener) + f"admin: {{address: '{admin_at}', port: {admin}}}\n"
+
+        gateway.start(config("127.0.0.1"), "--dev", own_admin=True)
+        for address, admin_at in (("0.0.0.0", "0.0.0.0"), ("127.0.0.1", "127.0.0.1"), ("::", "::")):
+            with Wire(port) as wire:
+                wire.send(b"GET /slow/1 HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.behind.held.clear()
+                self.reloaded(gateway, config(address, admin_at))
+                self.behind.held.set()
+                self.assertEqual(wire.answer().status, 200)
+            with Wire(port) as new, Wire(admin) as metrics:
+                self.assertEqual((new.get("/x").status, metrics.get("/health").status), (404, 200))
+
+    def test_overlapping_address_refused(self) -> None:
+        """When another program is in the way, the old address listens again: for the listener, and for the admin
+        port, whose failure also gives the listener its place back."""
+        gateway = self.gateway_to_start()
+        port, admin = free_port(), gateway.admin_port
+
+        def config(address: str, admin_at: str = "127.0.0.1") -> str:
+            listener = f"{{name: public, address: '{address}', port: {port}, tls: off}}"
+            return self.config(listeners=listener) + f"admin: {{address: '{admin_at}', port: {admin}}}\n"
+
+        gateway.start(config("127.0.0.1"), "--dev", own_admin=True)
+        for taken_port in (port, admin):
+            with socket.create_server(("127.0.0.2", taken_port)), Wire(port) as wire:
+                refused = gateway.reload(config("0.0.0.0", "0.0.0.0"))
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn(f"port {taken_port} is in use by another program", refused.stderr)
+                with Wire(port) as new, Wire(admin) as metrics:
+                    self.assertEqual((new.get("/x").status, metrics.get("/health").status), (404, 200))
+                self.assertEqual(wire.get("/x").status, 404)
+        self.reloaded(gateway, config("0.0.0.0", "0.0.0.0"))
+
+    def test_own_port(self) -> None:
+        """A port that the gateway itself holds for something else is not said to be another program's."""
+        gateway = self.gateway(self.config())
+        listener = f"{{name: public, address: 127.0.0.1, port: {gateway.admin_port}, tls: off}}"
+        refused = gateway.reload(self.config(listeners=listener))
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("in use by the admin port of this gateway", refused.stderr)
+
     def test_certificate_exchanged(self) -> None:
         """New connections see the new certificate; those that are open live on with the old one."""
         gateway = self.gateway_to_start()

@@ -286,6 +286,22 @@ class Promises:
         sock.close()
 
 
+    async def test_take_waiting(self: Any) -> None:
+        """Whoever is connected when the socket is closed is served, though the loop had no time to accept it."""
+        serving = self.serve(Echo, self.tls(), max_pending=1000)
+
+        def connected() -> list[socket.socket]:
+            return [socket.create_connection(serving.address) for _ in range(150)]
+
+        waiting = connected()
+        serving.take_waiting()
+        serving.stop_accepting()
+        await self.until(lambda: len(self.made) + serving.handshaking >= 150)
+        for sock in waiting:
+            sock.close()
+        await self.until(lambda: serving.handshaking == 0)
+
+
 class PlainTests(Promises, WireCase):
     """Without TLS."""
 

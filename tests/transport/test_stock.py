@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -11,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import NOWHERE
-from hmsgw.transport.stock import StockServing
+from hmsgw.transport.stock import StockServing, connection_waits
 from hmsgw.transport.tls import ServerTls
 from tests.transport.minting import leaf
 
@@ -96,6 +97,13 @@ class StockTests(SynchronousTestCase):
         serving.set_tls(None)
         self.assertIsNot(type(self.dial(serving)), type(before))
         self.assertEqual(serving.handshaking, 1)
+
+    def test_connection_waits(self) -> None:
+        """A listening socket tells whether somebody waits to be accepted."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.assertFalse(connection_waits(listening))
+            with socket.create_connection(listening.getsockname()):
+                self.assertTrue(connection_waits(listening))
 
     def test_stop(self) -> None:
         """Stopping closes both the port and the socket that it was made from, once."""

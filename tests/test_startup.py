@@ -7,7 +7,7 @@ from typing import Any
 
 from hmsgw.config.faults import Refused
 from hmsgw.control.options import StartOptions, UsageFault
-from hmsgw.service import check_policy, read
+from hmsgw.startup import check_policy, read
 from tests.assembled import LISTEN, GatewayCase
 
 
