@@ -16,7 +16,7 @@ from hmsgw.wire.fieldlines import BadLine, FieldLines
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
-from hmsgw.wire.target import VISIBLE, authorities, is_plain_target
+from hmsgw.wire.target import authorities, check_visible, is_plain_target
 
 #: Fields that say how a message is framed or handled on this hop; everything else is carried on unread.
 _MARKED_IN_REQUESTS = HOP_BY_HOP | FRAMING | MANAGED | {b"expect"}
@@ -48,7 +48,7 @@ _statuses = _StatusLines()
 def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> RequestHead:
     """A whole request head, without the empty line that ends it, as a record.
 
-    Raises EdgeFault: bad-request, or head-too-large as 431 (fields) or 414 (target).
+    Raises EdgeFault: bad-request, bad-path, or head-too-large as 431 (fields) or 414 (target).
     """
     lines = head.split(b"\r\n")
     start = lines.pop(0).split(b" ")
@@ -65,8 +65,7 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
         raise EdgeFault("The request line does not end with HTTP/1.1 or HTTP/1.0.")
     if method not in METHODS and TOKEN.fullmatch(method) is None:
         raise EdgeFault("The request's method is not a token.")
-    if VISIBLE.fullmatch(target) is None:
-        raise EdgeFault("The request target holds a byte that must be percent-encoded.")
+    check_visible(target)
     if len(head) > max_field_bytes:
         if len(target) > max_field_bytes:
             raise EdgeFault(f"The request target is longer than {max_field_bytes} bytes.", TARGET_TOO_LONG)

@@ -16,7 +16,7 @@ from hmsgw.wire.fieldlines import BadLine, FieldPairs
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
-from hmsgw.wire.target import VISIBLE, authorities, is_plain_target
+from hmsgw.wire.target import authorities, check_visible, is_plain_target
 
 #: Belong to a connection of HTTP/1.1 and make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
 _FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
@@ -181,8 +181,7 @@ def _read_pseudo(request: RequestHead, pseudo: dict[bytes, bytes], fields: list[
         raise EdgeFault("The request has a pseudo-header field that is not known here.")
     if target[:1] != b"/" and not (target == b"*" and method == b"OPTIONS"):
         raise EdgeFault("The request's path does not begin with a slash.")
-    if VISIBLE.fullmatch(target) is None:
-        raise EdgeFault("The request target holds a byte that must be percent-encoded.")
+    check_visible(target)
     if 0x23 in target:
         raise EdgeFault("A request target has no fragment.")
     request.target = target

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 
-from hmsgw.reasons import BAD_PATH
+from hmsgw.reasons import BAD_PATH, BAD_REQUEST
 from hmsgw.wire.faults import EdgeFault
 
 #: Host and port as Host carries them (RFC 3986 section 3.2.2), without user information. Use `AUTHORITY.fullmatch`.
 AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
 VISIBLE = re.compile(rb"[!-~]+")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _PLAIN_TARGET_BYTES = 256
 _ESCAPE = re.compile(rb"%(.{0,2})", re.DOTALL)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -35,6 +36,15 @@ class Authorities(dict[bytes, bytes]):
 
 
 authorities = Authorities()
+
+
+def check_visible(target: bytes) -> None:
+    """Raises EdgeFault for a request target that holds anything but visible ASCII: bad-path where a control character
+    stands in its path."""
+    if VISIBLE.fullmatch(target) is None:
+        in_path = _CONTROL.search(target.partition(b"?")[0]) is not None
+        why = BAD_PATH if in_path else BAD_REQUEST
+        raise EdgeFault("The request target holds a byte that must be percent-encoded.", why)
 
 
 def is_plain_target(target: bytes) -> bool:

@@ -100,6 +100,7 @@ BAD_PATHS = [
     "/pub/%00", "/pub/%0a", "/pub/%0d%0aX:1", "/pub/%7f", "/pub/%", "/pub/%2", "/pub/%zz", "/../admin/x",
     "/pub/../../admin/x", "/%2e%2e/admin", "/pub/%c0%ae%c0%ae%2fadmin/x", "/pub/%252e%252e%2fadmin/x",
     "/pub/..;/admin/x", "/pub/%2e%2e;a/admin/x", "/pub/.;/admin/x",
+    "/pub/\0", "/pub/a\x01b", "/pub/\x7f",
 ]  # fmt: skip
 UNTOUCHED = [
     "/pub/%252e%252e/admin/x",

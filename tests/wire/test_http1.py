@@ -92,6 +92,17 @@ class RequestTests(SynchronousTestCase):
             with self.assertRaises(EdgeFault, msg=str(lines)):
                 request(*lines)
 
+    def test_control_character_in_the_path(self) -> None:
+        """NUL or a control character in a path is bad-path, as its escape is; elsewhere in the line it is not."""
+        for code in (0x00, 0x01, 0x09, 0x0B, 0x1F, 0x7F):
+            for target, reason in ((b"/a%cb", "bad-path"), (b"/a?x=%c", "bad-request")):
+                with self.assertRaises(EdgeFault) as caught:
+                    request(b"GET " + target % code + b" HTTP/1.1", b"Host: a")
+                self.assertEqual(caught.exception.reason.word, reason)
+        with self.assertRaises(EdgeFault) as caught:
+            request(b"GET /\x80 HTTP/1.1", b"Host: a")
+        self.assertEqual(caught.exception.reason.word, "bad-request")
+
     def test_lengths(self) -> None:
         """A counted body and a chunked one are told apart."""
         self.assertEqual(request(b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 7").length, 7)
