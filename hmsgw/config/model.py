@@ -95,14 +95,6 @@ class Registry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redis:
-    """Parsed and kept, used by the limits' `store: redis`, which is not in this version."""
-
-    url: Annotated[str, Secret()]
-    instances: Annotated[int | None, Count(1)] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds, counted per worker."""
 
@@ -167,6 +159,7 @@ class Service:
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
     health: Annotated[dict[str, Any] | None, Later(None, PlainDict())] = None
+    on_empty: Annotated[str | None, Later(None, Choice("keep", "drain"))] = None
     where: Where = NOWHERE
 
 
@@ -219,7 +212,7 @@ class Config:
     admin: Admin = Admin()
     log: Log = Log()
     registry: Registry = Registry()
-    redis: Redis | None = None
+    redis: Annotated[dict[str, Any] | None, Later(None, PlainDict())] = None
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     services: dict[str, Service] = field(default_factory=dict)

@@ -61,7 +61,11 @@ class Record(Shape):
             if shape is None:
                 reading.fault(where, key, self._unknown(name, reading))
                 continue
-            given[name] = shape.read(inner, f"{key}.{name}" if key else name, reading)
+            dotted = f"{key}.{name}" if key else name
+            if isinstance(shape, NotYet):
+                given[name] = shape.read(inner, dotted, reading, where)
+            else:
+                given[name] = shape.read(inner, dotted, reading)
             places[name] = inner.where
         return given, places
 

@@ -17,6 +17,7 @@ from hmsgw.config.reading import FAILED, NamedFile, Reading
 from hmsgw.config.values import Listed, Mapped, Scalar, Value
 
 _FIELD_VALUE = FieldValue()
+_NOT_YET = "is not in this version; leave it out"
 
 
 class Shape:
@@ -90,14 +91,18 @@ class NotYet(Shape):
         self._default = default
         self._inner = inner
 
-    def read(self, value: Value, key: str, reading: Reading) -> Any:
+    def read(self, value: Value, key: str, reading: Reading, at: Where | None = None) -> Any:
+        """at: the place of the key, told when the value stands in lines below it."""
         aside = Reading([], None)
         if self._default is not None and self._inner.read(value, key, aside) == self._default:
             return self._default
         if not aside.is_clean and not isinstance(value, (Mapped, Listed)):
             return self._inner.read(value, key, reading)
-        said = f"{key.rpartition('.')[2]}: {value.shown}" if isinstance(value, Scalar) else key.rpartition(".")[2]
-        return reading.fault(value.where, key, f"{quoted(said)} is not in this version; leave it out")
+        name = key.rpartition(".")[2]
+        if isinstance(value, Scalar):
+            return reading.fault(value.where, key, f"{quoted(f'{name}: {value.shown}')} {_NOT_YET}")
+        where = at if at is not None and at.line != value.where.line else value.where
+        return reading.fault(where, key, f"{quoted(name)} {_NOT_YET}")
 
     def schema(self, ref: Callable[[type], dict[str, Any]]) -> dict[str, Any]:
         if self._default is None:

@@ -71,7 +71,9 @@ class ConfigTests(SynchronousTestCase):
             "listeners: [{proxy_protocol: required}]": "1:30", "listeners: [{proxy_from: [10.0.0.0/8]}]": "1:26",
             "listeners: [{protocols: [h2]}]": "1:25", "services: {a: {protocol: h2c}}": "1:26",
             "services: {a: {health: {path: /}}}": "1:24", "services: {a: {retries: {on: [timeout]}}}": "1:30",
-            "services: {a: {retries: {on: [503]}}}": "1:31",
+            "services: {a: {retries: {on: [503]}}}": "1:31", "services: {a: {on_empty: drain}}": "1:26",
+            "services: {a: {on_empty: keep}}": "1:26", "redis: {url: 'redis://localhost:6379/0'}": "1:8",
+            "redis:\n  url: redis://localhost\n  instances: 2": "1:1",
         }  # fmt: skip
         for source, place in later.items():
             (fault,) = faults_of(source)

@@ -41,7 +41,7 @@ class SchemaTests(SynchronousTestCase):
 
     def test_secrets_are_marked(self) -> None:
         """What is secret is write-only."""
-        self.assertIn('"writeOnly": true', json.dumps(self.schema["$defs"]["Redis"]))
+        self.assertIn('"writeOnly": true', json.dumps(self.schema["$defs"]["Registry"]))
 
     def test_what_the_parser_takes(self) -> None:
         """What the parser takes, the schema takes."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.config.model import Config, Listener, PluginUse, Redis, Route, Service, Timeouts
+from hmsgw.config.model import Config, Listener, PluginUse, Route, Service, Timeouts
 from hmsgw.config.places import Where
 from hmsgw.config.snapshot import Snapshot, decode, encode
 from tests.config.arrange import good
@@ -27,7 +27,6 @@ _CONFIGS = st.builds(
     Config,
     serial=st.none() | st.integers(1, 2**53),
     listeners=st.lists(st.builds(Listener, name=_WORDS, tls=st.none(), where=_WHERE), max_size=2).map(tuple),
-    redis=st.none() | st.builds(Redis, url=_WORDS),
     services=st.dictionaries(_WORDS, st.builds(Service, timeouts=st.builds(Timeouts, total=st.none() | st.just(1.5)))),
     plugins=st.dictionaries(_WORDS, _USES, max_size=2),
     routes=st.lists(
