@@ -11,7 +11,6 @@ import encodings.idna  # noqa: F401  (a codec is loaded at its first use: too la
 import gc
 import os
 import resource
-import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -38,8 +37,8 @@ from hmsgw.control.socket import ControlFactory, Refusal, listen
 from hmsgw.control.threads import in_daemon_thread
 from hmsgw.generation import Candidate
 from hmsgw.governance.audit import AuditLog
-from hmsgw.governance.policy import next_command, notice_of_dev, refusal_of_unsigned
-from hmsgw.startup import Prepared, check_policy, own_words, read
+from hmsgw.governance.policy import check_command, notice_of_dev, refusal_of_unsigned, reload_command
+from hmsgw.startup import Prepared, check_policy, own_words, read, start_command
 from hmsgw.status import status_of
 from hmsgw.telemetry.admin import AdminSite
 from hmsgw.telemetry.exposition import Build, Exposition
@@ -80,6 +79,7 @@ class GatewayService(MultiService):
             load=self._load,
             apply=self._apply,
             ended=self._ended,
+            advise=lambda path: reload_command(path, prepared.options.state_dir),
             file=prepared.options.config or prepared.state.last_file(),
         )
         self._signals = Signals(
@@ -181,20 +181,21 @@ class GatewayService(MultiService):
         # Before anything is read: an unsigned file is neither parsed nor are its plugins run.
         if unsigned := refusal_of_unsigned(path, dev=options.dev):
             first = "; to try it on this machine, stop this gateway and start one that may"
-            raise NotTaken([unsigned + first], next_command(path, options.state_dir))
+            raise NotTaken([unsigned + first], start_command(path, options))
         try:
             candidate = read(path, options, self._prepared.environ, self.gateway.candidate)
-            check_policy(path, candidate, options)
+            check_policy(candidate, options)
         except UsageFault as fault:
-            raise NotTaken([str(fault)]) from None
+            raise NotTaken([str(fault)], start_command(path, options, port=False)) from None
         except Refused as refused:
-            advice = shlex.join(["hms-gateway", "check", path])
+            advice = check_command(path, options.environment)
             raise NotTaken([str(fault) for fault in refused.faults], advice) from None
         return candidate
 
     def _apply(self, candidate: Candidate) -> tuple[str, list[str]]:
         if self._stopping:
-            raise NotTaken(["the gateway is stopping; what it would load now it could not serve"])
+            stopping = "the gateway is stopping; what it would load now it could not serve"
+            raise NotTaken([stopping], start_command(candidate.path, self._prepared.options))
         self._notifier.reloading()
         admin = self._prepared.admin
         try:

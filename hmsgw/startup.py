@@ -15,13 +15,12 @@ from typing import Any
 
 from hmsgw.admin_port import AdminPort
 from hmsgw.config.faults import Fault, Refused
-from hmsgw.config.model import Where
 from hmsgw.config.netkinds import overlap
 from hmsgw.control.options import DEFAULT_PORT, StartOptions, UsageFault
 from hmsgw.control.state import StateFolder
 from hmsgw.gateway import Gateway
 from hmsgw.generation import Candidate, read_candidate
-from hmsgw.governance.policy import refusal_of_environment
+from hmsgw.governance.policy import next_command, refusal_of_environment
 from hmsgw.telemetry.access_log import LineWriter
 from hmsgw.transport.listen import BindError, open_socket
 from hmsgw.transport.selfsigned import self_signed
@@ -39,11 +38,22 @@ class Prepared:
     admin: AdminPort
 
 
-def check_policy(path: str, candidate: Candidate, options: StartOptions) -> None:
+def start_command(path: str, options: StartOptions, *, port: bool = True) -> str:
+    """What to type to start a gateway like this one with the file at `path`. port: False leaves --port out."""
+    return next_command(
+        path,
+        state_dir=options.state_dir,
+        port=options.port if port else None,
+        admin_port=options.admin_port,
+        environment=options.environment,
+    )
+
+
+def check_policy(candidate: Candidate, options: StartOptions) -> None:
     """Raises Refused when the configuration may not run here, and UsageFault when the options contradict it."""
     config = candidate.config
     if foreign := refusal_of_environment(config.environment, options.environment):
-        raise Refused([Fault(Where(path, 1, 1), foreign)])
+        raise Refused([Fault(config.environment_where, foreign)])
     if options.port is not None and config.listeners:
         raise UsageFault(
             f"{config.listeners[0].where}: the configuration has `listeners:`, so --port {options.port} means nothing; "
@@ -78,7 +88,7 @@ def prepare(options: StartOptions, reactor: Any, environ: Mapping[str, str]) -> 
     state.take()
     candidate = read(options.config, options, environ, None)
     if options.config is not None:
-        check_policy(options.config, candidate, options)
+        check_policy(candidate, options)
     writer = LineWriter("stdout", reactor, time.time)
     gateway = Gateway(
         reactor,

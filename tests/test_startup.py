@@ -20,16 +20,17 @@ class PolicyTests(GatewayCase):
     def test_environment(self) -> None:
         """A file for another environment is refused with its name; one that names none runs anywhere."""
         staging = self.read("environment: staging\n")
-        error = self.assertRaises(Refused, check_policy, "f.yaml", staging, self.options(environment="prod"))
-        self.assertIn("f.yaml:1:1", str(error.faults[0]))
-        check_policy("f.yaml", staging, self.options(environment="staging"))
-        check_policy("f.yaml", self.read("routes: []\n"), self.options(environment="prod"))
+        error = self.assertRaises(Refused, check_policy, staging, self.options(environment="prod"))
+        self.assertIn("routes.yaml:4:14: ", str(error.faults[0]))
+        check_policy(staging, self.options(environment="staging"))
+        check_policy(staging, self.options())
+        check_policy(self.read("routes: []\n"), self.options(environment="prod"))
 
     def test_port_beside_listeners(self) -> None:
         """--port beside `listeners:` is a mistake that is told, not a silent choice."""
         candidate = self.read("routes: []\n")
-        self.assertRaises(UsageFault, check_policy, "f.yaml", candidate, self.options(port=8443))
-        check_policy("f.yaml", candidate, self.options())
+        self.assertRaises(UsageFault, check_policy, candidate, self.options(port=8443))
+        check_policy(candidate, self.options())
 
     def test_read(self) -> None:
         """--port is the built-in listener's; without it 8080."""

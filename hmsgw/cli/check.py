@@ -15,17 +15,19 @@ import tempfile
 from hmsgw.cli.ending import EXIT_DONE, EXIT_FAILED
 from hmsgw.cli.state import add_state_dir, folder_of
 from hmsgw.control.options import DEFAULT_PORT
+from hmsgw.governance.policy import refusal_of_environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """FILE, and the state directory that `${STATE_DIRECTORY}` means."""
+    """FILE, the host's environment, and the state directory that `${STATE_DIRECTORY}` means."""
     parser.add_argument("file", metavar="FILE", help="the configuration")
+    parser.add_argument("--environment", metavar="NAME", help="as the gateway's: a file for another one is a fault")
     add_state_dir(parser)
 
 
 def run(said: argparse.Namespace) -> int:
     """0 when nothing is wrong."""
-    from hmsgw.config.faults import Refused
+    from hmsgw.config.faults import Fault, Refused
     from hmsgw.generation import read_candidate
     from hmsgw.transport.selfsigned import self_signed
 
@@ -40,6 +42,8 @@ def run(said: argparse.Namespace) -> int:
                 self_signed=lambda: self_signed(scratch),
                 previous=None,
             )
+            if foreign := refusal_of_environment(candidate.config.environment, said.environment):
+                raise Refused([Fault(candidate.config.environment_where, foreign)])
         except Refused as refused:
             for fault in refused.faults:
                 print(fault, file=sys.stderr)

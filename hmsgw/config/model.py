@@ -207,6 +207,7 @@ class Route:
 class Config:
     serial: Annotated[int | None, Count(1)] = None
     environment: Annotated[str | None, Word()] = None
+    environment_where: Where = NOWHERE
     listeners: Annotated[tuple[Listener, ...], Filled()] = ()
     """Empty: the one `public` listener on --port."""
     admin: Admin = Admin()

@@ -47,7 +47,7 @@ class Outcome:
 
 
 class NotTaken(Exception):
-    """A reason to refuse. faults: one line each. advice: the exact next command, or ""."""
+    """A reason to refuse. faults: one line each. advice: the exact next command; "": to reload again."""
 
     def __init__(self, faults: list[str], advice: str = "") -> None:
         super().__init__("\n".join(faults))
@@ -60,7 +60,8 @@ class Reloader:
     """load: (absolute path) -> candidate, blocking. apply: candidate -> (digest, what changed); both raise NotTaken.
 
     in_thread: runs a blocking call. ended: told of each outcome and of who asked; may return a Deferred (the audit
-    log), which is waited for. file: the one last accepted.
+    log), which is waited for. advise: (path) -> the command to try again, where no other one helps. file: the one last
+    accepted.
     """
 
     clock: IReactorTime
@@ -68,6 +69,7 @@ class Reloader:
     load: Callable[[str], Any]
     apply: Callable[[Any], tuple[str, list[str]]]
     ended: Callable[[Outcome, str], Deferred[Any] | None]
+    advise: Callable[[str], str]
     file: str | None = None
     _lock: DeferredLock = field(default_factory=DeferredLock)
     _again: list[Deferred[Outcome]] | None = None
@@ -101,7 +103,7 @@ class Reloader:
         if self.waiting >= MAX_WAITING:
             answer: Deferred[Outcome] = Deferred()
             fault = f"{MAX_WAITING} reloads wait already; try again when they are done"
-            answer.callback(Outcome(accepted=False, file=path, faults=(fault,)))
+            answer.callback(self._failed(path, fault))
             return answer
         return self._lock.run(self._reload, path, who)
 
@@ -129,12 +131,16 @@ class Reloader:
         try:
             digest, said = self.apply(await reading)
         except NotTaken as refusal:
-            return Outcome(accepted=False, file=path, faults=refusal.faults, advice=refusal.advice)
+            advice = refusal.advice or self.advise(path)
+            return Outcome(accepted=False, file=path, faults=refusal.faults, advice=advice)
         except TimeoutError:
             fault = f"{path}: reading it took more than {LOAD_S:g} s; does a plugin file wait for something?"
-            return Outcome(accepted=False, file=path, faults=(fault,))
+            return self._failed(path, fault)
         except Exception as error:
             _log.failure("a reload failed in a way that it should not")
             fault = f"{path}: the gateway has a fault of its own, see its log: {type(error).__name__}: {error}"
-            return Outcome(accepted=False, file=path, faults=(fault,))
+            return self._failed(path, fault)
         return Outcome(accepted=True, file=path, said=tuple(said), digest=digest)
+
+    def _failed(self, path: str, fault: str) -> Outcome:
+        return Outcome(accepted=False, file=path, faults=(fault,), advice=self.advise(path))

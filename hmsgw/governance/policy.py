@@ -7,6 +7,7 @@ know: files and YAML. Strategy: functions that give a sentence, or None when the
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
 from os.path import basename
 
 
@@ -17,12 +18,26 @@ def refusal_of_unsigned(file: str, *, dev: bool) -> str | None:
     return f"{basename(file)} is not signed, and this gateway runs only signed configurations"
 
 
-def next_command(file: str, state_dir: str = "") -> str:
-    """What to type to try a refused file on this machine."""
-    words = ["hms-gateway", "start", "--dev", "--config", file]
-    if state_dir:
-        words += ["--state-dir", state_dir]
-    return shlex.join(words)
+def next_command(file: str, **options: object) -> str:
+    """What to type to try a refused file on this machine. options: those of the gateway; None: not said."""
+    return shlex.join(["hms-gateway", "start", "--dev", "--config", file, *_said(options)])
+
+
+def check_command(file: str, environment: str | None) -> str:
+    """What to type to see what is wrong with a file."""
+    return shlex.join(["hms-gateway", "check", file, *_said({"environment": environment})])
+
+
+def reload_command(file: str, state_dir: str) -> str:
+    """What to type when what was in the way has gone."""
+    return shlex.join(["hms-gateway", "reload", file, *_said({"state_dir": state_dir})])
+
+
+def _said(options: Mapping[str, object]) -> Iterator[str]:
+    for name, value in options.items():
+        if value is not None:
+            yield f"--{name.replace('_', '-')}"
+            yield str(value)
 
 
 def refusal_of_environment(named: str | None, of_host: str | None) -> str | None:

@@ -13,11 +13,11 @@ from tests.cli.running import Ran, run
 class CheckTests(SynchronousTestCase):
     """Every fault on one line."""
 
-    def check(self, content: str) -> Ran:
+    def check(self, content: str, *words: str) -> Ran:
         self.path = os.path.abspath(self.mktemp())
         with open(self.path, "w", encoding="utf-8") as file:
             file.write(content)
-        return run("check", self.path)
+        return run("check", self.path, *words)
 
     def test_sound(self) -> None:
         """The tutorial's file is sound, and it is said that nobody checked signatures."""
@@ -50,6 +50,15 @@ class CheckTests(SynchronousTestCase):
         ran = self.check(f"listeners: [{{tls: {{certificates: [{pair}]}}}}]\nroutes: []\n")
         self.assertEqual((ran.code, ran.out), (1, ""))
         self.assertIn(f"{self.path}:1:", ran.err)
+
+    def test_environment(self) -> None:
+        """A file for another environment than the host's is a fault at its line, when the host's is told."""
+        content = "routes: []\nenvironment: staging\n"
+        ran = self.check(content, "--environment", "prod")
+        self.assertEqual(ran.code, 1)
+        self.assertTrue(ran.err.startswith(f"{self.path}:2:14: the configuration is for the environment staging"))
+        for words in ((), ("--environment", "staging")):
+            self.assertEqual(self.check(content, *words).code, 0)
 
     def test_missing(self) -> None:
         """A file that is not there is a fault like any other."""

@@ -21,8 +21,9 @@ class ReloaderTests(SynchronousTestCase):
         self.applied: list[str] = []
         self.ended: list[tuple[bool, str | None, str]] = []
         self.reloader = Reloader(
-            clock=self.clock, in_thread=self.in_thread, load=lambda path: path, apply=self.apply, ended=self.end
-        )
+            clock=self.clock, in_thread=self.in_thread, load=lambda path: path, apply=self.apply, ended=self.end,
+            advise=lambda path: f"reload {path}",
+        )  # fmt: skip
 
     def in_thread(self, call: Callable[[], Any]) -> Deferred[Any]:
         answer: Deferred[Any] = Deferred()
@@ -71,14 +72,17 @@ class ReloaderTests(SynchronousTestCase):
         self.reloader.apply = refuse
         done = self.reloader.reload("/r.yaml", "me")
         self.loaded()
-        self.assertEqual(self.successResultOf(done).faults, ("port 1 is in use",))
+        outcome = self.successResultOf(done)
+        self.assertEqual((outcome.faults, outcome.advice), (("port 1 is in use",), "reload /r.yaml"))
         self.assertIsNone(self.reloader.file)
 
     def test_own_fault(self) -> None:
         """An error that nobody foresaw is an outcome, logged with its traceback, and the next reload works."""
         done = self.reloader.reload("/r.yaml", "me")
         self.loads.pop()[1].errback(ZeroDivisionError("oops"))
-        self.assertIn("ZeroDivisionError: oops", self.successResultOf(done).faults[0])
+        outcome = self.successResultOf(done)
+        self.assertIn("ZeroDivisionError: oops", outcome.faults[0])
+        self.assertEqual(outcome.advice, "reload /r.yaml")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         again = self.reloader.reload("/r.yaml", "me")
         self.loaded()
@@ -123,7 +127,9 @@ class ReloaderTests(SynchronousTestCase):
         """A file whose plugin never returns is given up after LOAD_S, and later reloads work."""
         done = self.reloader.reload("/hangs", "me")
         self.clock.advance(LOAD_S)
-        self.assertIn("more than 60 s", self.successResultOf(done).faults[0])
+        outcome = self.successResultOf(done)
+        self.assertIn("more than 60 s", outcome.faults[0])
+        self.assertEqual(outcome.advice, "reload /hangs")
         again = self.reloader.reload("/r.yaml", "me")
         self.loads.pop()[1].callback("/r.yaml")
         self.assertTrue(self.successResultOf(again).accepted)

@@ -6,7 +6,14 @@ import shlex
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.governance.policy import next_command, notice_of_dev, refusal_of_environment, refusal_of_unsigned
+from hmsgw.governance.policy import (
+    check_command,
+    next_command,
+    notice_of_dev,
+    refusal_of_environment,
+    refusal_of_unsigned,
+    reload_command,
+)
 
 
 class PolicyTests(SynchronousTestCase):
@@ -19,12 +26,22 @@ class PolicyTests(SynchronousTestCase):
 
     def test_next_command(self) -> None:
         """The command can be pasted into a shell as it is, whatever the file's name."""
-        command = next_command("/tmp/it's mine/routes.yaml", "/s t")
+        command = next_command("/tmp/it's mine/routes.yaml", state_dir="/s t", port=None)
         self.assertEqual(
             shlex.split(command),
             ["hms-gateway", "start", "--dev", "--config", "/tmp/it's mine/routes.yaml", "--state-dir", "/s t"],
         )
         self.assertEqual(next_command("r.yaml"), "hms-gateway start --dev --config r.yaml")
+
+    def test_next_command_is_like_the_first(self) -> None:
+        """It keeps what the gateway was started with; `check` is asked as the host it is for."""
+        self.assertEqual(
+            next_command("r.yaml", state_dir="/s", port=0, admin_port=9181, environment="prod"),
+            "hms-gateway start --dev --config r.yaml --state-dir /s --port 0 --admin-port 9181 --environment prod",
+        )
+        self.assertEqual(check_command("r.yaml", "prod"), "hms-gateway check r.yaml --environment prod")
+        self.assertEqual(check_command("r.yaml", None), "hms-gateway check r.yaml")
+        self.assertEqual(reload_command("r.yaml", "/s"), "hms-gateway reload r.yaml --state-dir /s")
 
     def test_environment(self) -> None:
         """A configuration for another environment is refused; one that names none, or a host without a name, is not."""

@@ -74,7 +74,8 @@ class Doors(GatewayCase):
         path = made.write(ROUTES)
         ran = made.reload()
         self.assertEqual(ran.returncode, 1)
-        self.assertIn(f"next: hms-gateway start --dev --config {path} --state-dir {made.state_dir}", ran.stderr)
+        start = f"start --dev --config {path} --state-dir {made.state_dir} --port 0 --admin-port {made.admin_port}"
+        self.assertIn(f"next: hms-gateway {start}\n", ran.stderr)
         self.assertEqual(made.command("token").returncode, 1)
         self.assertEqual(made.metric("gateway_config_reloads_total", outcome="refused"), 1)
         self.assertEqual(made.command("audit", "verify").returncode, 0)

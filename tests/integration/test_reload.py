@@ -219,6 +219,34 @@ class ReloadTests(GatewayCase):
                 self.assertEqual(wire.get("/x").status, 404)
         self.reloaded(gateway, config("0.0.0.0", "0.0.0.0"))
 
+    def advice(self, gateway: Gateway, config: str) -> str:
+        """Of a reload that is refused."""
+        refused = gateway.reload(config)
+        self.assertEqual(refused.returncode, 1)
+        return next(line for line in refused.stderr.splitlines() if line.startswith("next: "))
+
+    def test_next_command(self) -> None:
+        """Every refused reload prints a command that helps: to see the fault, to try again, to start otherwise."""
+        gateway = self.gateway_to_start()
+        gateway.start("routes: []\n", "--dev", "--port", "0", "--environment", "prod")
+        advice = self.advice(gateway, "routes: []\nenvironment: staging\n")
+        self.assertEqual(advice, f"next: hms-gateway check {gateway.config} --environment prod")
+        seen = gateway.command(*advice.split()[2:])
+        self.assertEqual((seen.returncode, ":2:14: " in seen.stderr), (1, True))
+        advice = self.advice(gateway, self.config())
+        start = f"start --dev --config {gateway.config} --state-dir {gateway.state_dir}"
+        admin = f"--admin-port {gateway.admin_port}"
+        self.assertEqual(advice, f"next: hms-gateway {start} {admin} --environment prod")
+
+    def test_next_command_for_a_port(self) -> None:
+        """When a port is taken, it is the same reload again."""
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        more = f"{LISTENER}, {{name: more, address: 127.0.0.1, port: {taken.getsockname()[1]}, tls: off}}"
+        gateway = self.gateway(self.config())
+        advice = self.advice(gateway, self.config(listeners=more))
+        self.assertEqual(advice, f"next: hms-gateway reload {gateway.config} --state-dir {gateway.state_dir}")
+
     def test_own_port(self) -> None:
         """A port that the gateway itself holds for something else is not said to be another program's."""
         gateway = self.gateway(self.config())
