@@ -169,7 +169,7 @@ class TutorialTests(GatewayCase):
         line = eventually("the request is logged", lambda: gateway.lines("request"))[0]
         expected = {
             "method": "GET", "path": "/clinics/85123", "route": "/clinics/*", "service": "clinic-registry",
-            "status": 200, "user": "pat", "protocol": "http/1.1", "scheme": "https",
+            "status": 200, "user": "pat", "protocol": "h2", "scheme": "https",
         }  # fmt: skip
         self.assertEqual({name: line[name] for name in expected}, expected)
         self.assertRegex(line["ts"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.reasons import BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG
+from hmsgw.reasons import BAD_PATH, BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.heads import RequestHead, ResponseHead
 from hmsgw.wire.http1 import parse_request
@@ -84,8 +84,10 @@ class RequestHeadTests(SynchronousTestCase):
 
     def test_targets(self) -> None:
         """A path, or `*` for OPTIONS; what HTTP/1.1 could take for something else is refused."""
-        for bad in (b"", b"a", b"http://evil/", b"*", b"/a b", b"/a#b", b"/a\r\nX: 1", b"/\xff", b"/a\x00"):
+        for bad in (b"", b"a", b"http://evil/", b"*", b"/a b", b"/a#b", b"/\xff"):
             self.refused(BAD_REQUEST, path=bad)
+        for bad in (b"/a\r\nX: 1", b"/a\x00"):
+            self.refused(BAD_PATH, path=bad)
         self.assertEqual(b"*", read(method=b"OPTIONS", path=b"*").target)
         self.refused(BAD_REQUEST, path=None)
         self.refused(BAD_REQUEST, scheme=None)
