@@ -11,7 +11,7 @@ from bench.load import LoadFailed
 from bench.processes import StartFailed
 from bench.results import Row
 from bench.subject import Ground, started
-from bench.window import TRANSPORTS, WARM_S, latest, measure
+from bench.window import TRANSPORTS, WARM_S, latest, loading, measure
 
 
 def fresh(ground: Ground, rows: list[Row]) -> None:
@@ -33,7 +33,7 @@ def fresh(ground: Ground, rows: list[Row]) -> None:
                         row.fault = row.fault or checks.fault(subject)
                         if row.fault is None:
                             load.run(subject.url(tls), same, connections=ground.connections, seconds=WARM_S)
-                            measure(ground, subject, row, script, tls, ends_early=True)
+                            measure(ground, subject, row, loading(ground, subject, tls, script), ends_early=True)
                 except (StartFailed, LoadFailed) as error:
                     row.fault = str(error)
                 ground.say(f"{table}, round {n + 1}/{ground.rounds}, {peer.title}: {latest(row)}")

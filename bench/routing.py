@@ -14,7 +14,7 @@ from bench.load import LoadFailed
 from bench.processes import StartFailed
 from bench.results import CPU, Row
 from bench.subject import Ground, started
-from bench.window import latest, measure
+from bench.window import latest, loading, measure
 
 FEW = 10
 MANY = 10_000
@@ -46,7 +46,7 @@ def routing(ground: Ground, rows: list[Row]) -> None:
                 running.append((subject, row, script))
         for n in range(ground.rounds):
             for subject, row, script in running:
-                measure(ground, subject, row, script, False)
+                measure(ground, subject, row, loading(ground, subject, False, script))
                 ground.say(f"{row.table}, round {n + 1}/{ground.rounds}, {row.job}: {latest(row)}")
     for few, many in zip(asked[::2], asked[1::2], strict=True):
         costs = zip(few.series.get(CPU, ()), many.series.get(CPU, ()), strict=False)

@@ -6,10 +6,12 @@ time is read just before the load starts and just after it ends, so that what ot
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench import cpu, load
-from bench.load import LoadFailed
+from bench.load import Counted, LoadFailed
 from bench.results import CPU, OTHERS, P99, RATE, Row
 from bench.subject import Ground, Subject
 
@@ -18,14 +20,17 @@ WARM_S = 1.0
 """Load before the first window: connections to the origin, caches, code that is compiled at its first use."""
 
 
-def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool, *, ends_early: bool = False) -> None:
+def measure(
+    ground: Ground, subject: Subject, row: Row, loaded: Callable[[], Counted], *, ends_early: bool = False
+) -> None:
     """One window. A load that failed, or any answer but a good one, is the row's fault. Raises OriginEnded.
 
-    ends_early: the load may run out of requests before its time, so that requests a second would mean nothing.
+    loaded: loads the subject and returns what was counted. ends_early: the load may run out of requests before its
+    time, so that requests a second would mean nothing.
     """
     busy_before, before = cpu.busy_us(ground.measured_core), subject.spent_us()
     try:
-        ran = load.run(subject.url(tls), script, connections=ground.connections, seconds=ground.seconds)
+        ran = loaded()
     except LoadFailed as error:
         row.fault = subject.running.ended() or str(error)
         return
@@ -39,7 +44,16 @@ def measure(ground: Ground, subject: Subject, row: Row, script: Path, tls: bool,
     if ran.requests:
         others = 100 * max(0.0, busy - spent) / ran.duration_us
         figures = {CPU: spent / ran.requests, RATE: ran.per_s, P99: ran.p99_us / 1000, OTHERS: others}
-        row.add({name: value for name, value in figures.items() if name != RATE or not ends_early})
+        if ends_early:
+            del figures[RATE]
+        if not ran.p99_us:  # h2load does not tell
+            del figures[P99]
+        row.add(figures)
+
+
+def loading(ground: Ground, subject: Subject, tls: bool, script: Path) -> Callable[[], Counted]:
+    """What loads the subject over HTTP/1.1, for one window."""
+    return partial(load.run, subject.url(tls), script, connections=ground.connections, seconds=ground.seconds)
 
 
 def latest(row: Row) -> str:

@@ -12,7 +12,7 @@ import jwt
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench import chart, cpu, load, material, report, results, sink, streams
+from bench import chart, cpu, load, load_h2, material, report, results, sink, streams
 from bench.__main__ import parsed_options
 from bench.peers import ALL, envoy, gateway
 from bench.peers.peer import Job, Stage
@@ -149,6 +149,24 @@ class ResultTests(SynchronousTestCase):
         row.add({RATE: 10.0, P99: 1.0})
         row.add({RATE: 30.0, P99: 3.0})
         self.assertEqual((row.series[RATE], row.median(P99)), ([10.0, 30.0], 2.0))
+
+
+class H2LoadTests(SynchronousTestCase):
+    REPORT = (
+        "starting benchmark...\nApplication protocol: {}\n"
+        "requests: 900 total, 900 started, 890 done, 800 succeeded, 90 failed, 7 errored, 3 timeout\n"
+        "status codes: 800 2xx, 0 3xx, 60 4xx, 30 5xx\n"
+    )
+
+    def test_counted(self) -> None:
+        """Answers of every kind are requests; those that are no 2xx, and what broke, are told apart."""
+        ran = load_h2.counted(self.REPORT.format("h2"), 2)
+        self.assertEqual((890, 90, 10, 445), (ran.requests, ran.refused, ran.socket_errors, ran.per_s))
+
+    def test_no_http2(self) -> None:
+        """h2load falls back; that is no figure for HTTP/2. Nor is what can't be read."""
+        for text in (self.REPORT.format("http/1.1"), "", "Application protocol: h2\n"):
+            self.assertRaises(load.LoadFailed, load_h2.counted, text, 2)
 
 
 class ReportTests(SynchronousTestCase):

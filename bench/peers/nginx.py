@@ -17,7 +17,7 @@ http {{
   upstream origin {{ server 127.0.0.1:{origin}; keepalive {kept}; keepalive_requests 100000000; }}
   server {{
     listen 127.0.0.1:{plain} backlog=16384;
-    listen 127.0.0.1:{tls} ssl backlog=16384;
+    listen 127.0.0.1:{tls} ssl http2 backlog=16384;
     ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
     location / {{
       proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
