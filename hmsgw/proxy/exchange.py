@@ -92,11 +92,11 @@ class Exchange(AnswerSide):
         """Match, run the request steps, and forward; as far as that goes without waiting."""
         head, plane = self.head, self.plane
         self.method = method = METHODS.get(head.method) or head.method.decode("ascii")
-        self.authority = identify(self)
         raw_path, mark, raw_query = head.target.partition(b"?")
         if mark:
             self.query = raw_query.decode("ascii")
         try:
+            self.authority = identify(self)
             path = normalise_path(raw_path) if raw_path[0] == 0x2F else raw_path
         except EdgeFault as fault:
             self.path = raw_path.decode("ascii")

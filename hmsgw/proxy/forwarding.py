@@ -8,10 +8,13 @@ a head without anything to drop is handed on as it came.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
+from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED, NOT_SENDABLE, WRITTEN
+from hmsgw.wire.forwarded import read_forwarded
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 _NEVER_NOMINATED = MANAGED | FRAMING | {b"authorization", b"cookie", b"date", b"cache-control", b"content-type"}
 
 _NOT_FORWARDED = HOP_BY_HOP | MANAGED
+
+_SCHEMES = {b"http": "http", b"https": "https"}
+#: What nearly every entry of X-Forwarded-For looks like, and a token whatever it is.
+_DOTTED = re.compile(rb"[0-9.]{7,15}")
 
 #: What the gateway writes itself goes out once: a plugin's own copy is dropped.
 _NOT_A_PLUGINS = NOT_SENDABLE | WRITTEN
@@ -73,60 +80,99 @@ class TrustedProxies:
 
 
 class Claims:
-    """What a trusted proxy says of the client: its address, scheme, host, and the chain of proxies to pass on."""
+    """What a trusted proxy says of the client: its address, scheme, host, and the chains of proxies to pass on.
 
-    __slots__ = ("forwarded_for", "host", "proto", "request_id", "server_name")
+    forwarded_for: for X-Forwarded-For. forwarded: for Forwarded.
+    """
+
+    __slots__ = ("forwarded", "forwarded_for", "host", "proto", "request_id", "server_name")
 
     def __init__(self) -> None:
         self.host: str | None = None
         self.proto: str | None = None
         self.server_name: bytes | None = None
         self.forwarded_for: bytes = b""
+        self.forwarded: bytes = b""
         self.request_id: str | None = None
 
 
 def trusted_claims(head: RequestHead, trusted: TrustedProxies) -> Claims:
-    """Read X-Forwarded-* (or Forwarded where there is no X-Forwarded-For) right to left: the client is the last
-    address that is not a trusted proxy's. An address that is none ends the walk at the last good one."""
+    """Read X-Forwarded-* and Forwarded right to left: the client is the last address that is not a trusted proxy's. An
+    address that is none ends the walk at the last good one. Where only one of the two chains came, the other is made
+    of it. Raises EdgeFault when they name different clients: one of them is forged, and nobody can tell which."""
     claims = Claims()
     chain: list[bytes] = []
-    elements: list[bytes] = []
+    lines: list[bytes] = []
     for lower, _, value in head.fields:
         if lower == b"x-forwarded-for":
-            chain.extend(part.strip(b" \t") for part in value.split(b","))
+            chain.extend(entry for part in value.split(b",") if (entry := part.strip(b" \t")))
         elif lower == b"forwarded":
-            elements.extend(value.split(b","))
-        elif lower == b"x-forwarded-proto" and value.lower() in (b"http", b"https"):
-            claims.proto = value.lower().decode()
+            lines.append(value)
+        elif lower == b"x-forwarded-proto":
+            claims.proto = _scheme_of(value.rpartition(b",")[2].strip(b" \t"))
         elif lower == b"x-forwarded-host":
             claims.server_name = _authority_of(value.rpartition(b",")[2].strip(b" \t"))
         elif lower == b"x-request-id" and 0 < len(value) <= 128 and value.isascii():
             claims.request_id = value.decode()
-    if not chain:
-        chain = [part for part in (_for_of(element, claims) for element in elements) if part]
-    for part in reversed(chain):
-        address = _address_of(part)
-        if address is None:
-            break
-        claims.host = address
-        if address not in trusted:
-            break
-    claims.forwarded_for = b", ".join(chain)
+    if chain:
+        claims.host, _ = _client_of(chain, trusted)
+        claims.forwarded_for = b", ".join(chain)
+    if lines:
+        _heed_forwarded(b", ".join(lines), claims, trusted)
+    elif chain:
+        claims.forwarded = b", ".join([_element_of(entry) for entry in chain])
     return claims
 
 
-def _for_of(element: bytes, claims: Claims) -> bytes:
-    found = b""
-    for pair in element.split(b";"):
-        name, _, value = pair.strip(b" \t").partition(b"=")
-        lower, bare = name.lower(), value.strip(b'"')
-        if lower == b"for":
-            found = bare
-        elif lower == b"proto" and bare.lower() in (b"http", b"https"):
-            claims.proto = bare.lower().decode()
-        elif lower == b"host":
-            claims.server_name = _authority_of(bare)
-    return found
+def _heed_forwarded(value: bytes, claims: Claims, trusted: TrustedProxies) -> None:
+    """What Forwarded adds to the claims of X-Forwarded-For, or says in its place."""
+    elements = read_forwarded(value)
+    if not elements:
+        return
+    claims.forwarded = value
+    nodes = [element.node for element in elements]
+    host, walked = _client_of(nodes, trusted)
+    if claims.forwarded_for:
+        if any(nodes) and host != claims.host:
+            raise EdgeFault("X-Forwarded-For and Forwarded name different clients.")
+        return
+    claims.host = host
+    claims.forwarded_for = b", ".join([(_address_of(node) or "unknown").encode() for node in nodes if node])
+    for element in reversed(elements[-walked:]):
+        # What stands left of the client's own element may be forged, as the addresses there may.
+        if element.proto:
+            claims.proto = _scheme_of(element.proto)
+        if element.host:
+            claims.server_name = _authority_of(element.host)
+
+
+def _client_of(chain: list[bytes], trusted: TrustedProxies) -> tuple[str | None, int]:
+    """(the client's address, None when the last entry is none; how many entries were believed)."""
+    host, walked = None, 0
+    for entry in reversed(chain):
+        walked += 1
+        address = _address_of(entry)
+        if address is None:
+            break
+        host = address
+        if address not in trusted:
+            break
+    return host, walked
+
+
+def _element_of(entry: bytes) -> bytes:
+    """An entry of X-Forwarded-For as an element of Forwarded (RFC 7239 section 7.4)."""
+    if _DOTTED.fullmatch(entry) is not None:
+        return b"for=" + entry
+    return b"for=" + _node((_address_of(entry) or "unknown").encode())
+
+
+def _node(host: bytes) -> bytes:
+    return b'"[%b]"' % host if b":" in host else host
+
+
+def _scheme_of(name: bytes) -> str | None:
+    return _SCHEMES.get(name.lower())
 
 
 def _authority_of(name: bytes) -> bytes | None:
@@ -147,13 +193,16 @@ def _address_of(part: bytes) -> str | None:
     return canonical_host(spelled)
 
 
-def managed_lines(peer_host: str, scheme: str, authority: bytes, before: bytes, via: bytes) -> bytes:
-    """The encoded fields that say where a request came from. before: an X-Forwarded-For of trusted proxies, or b"".
+def managed_lines(
+    peer_host: str, scheme: str, authority: bytes, before: bytes, via: bytes, forwarded: bytes = b""
+) -> bytes:
+    """The encoded fields that say where a request came from. before, forwarded: what trusted proxies say in
+    X-Forwarded-For and Forwarded, or b"".
 
     X-Request-Id and traceparent follow in `exchange`: they differ with each request.
     """
     host = peer_host.encode("ascii", "replace")
-    node = b'"[%b]"' % host if b":" in host else host
+    own = b"for=" + _node(host)
     lines = [
         b"X-Forwarded-For: %b\r\n" % (b"%b, %b" % (before, host) if before else host),
         b"X-Forwarded-Proto: %b\r\n" % scheme.encode(),
@@ -161,16 +210,16 @@ def managed_lines(peer_host: str, scheme: str, authority: bytes, before: bytes, 
     if authority:
         lines.append(b"X-Forwarded-Host: %b\r\n" % authority)
         quoted = authority if b":" not in authority and b"[" not in authority else b'"%b"' % authority
-        lines.append(b"Forwarded: for=%b;host=%b;proto=%b\r\n" % (node, quoted, scheme.encode()))
-    else:
-        lines.append(b"Forwarded: for=%b;proto=%b\r\n" % (node, scheme.encode()))
+        own += b";host=" + quoted
+    own += b";proto=" + scheme.encode()
+    lines.append(b"Forwarded: %b\r\n" % (b"%b, %b" % (forwarded, own) if forwarded else own))
     lines.append(b"Via: %b hmsgw\r\n" % via)
     return b"".join(lines)
 
 
 def identify(exchange: Exchange) -> bytes:
     """Settle who asks for what: caller, scheme, host and ids of the exchange, and the fields only the gateway sets.
-    Returns the authority that the request is for."""
+    Returns the authority that the request is for. Raises EdgeFault as `trusted_claims` does."""
     head, peer = exchange.head, exchange.peer
     scheme, authority = peer.scheme, head.authority
     earlier = b""
@@ -189,7 +238,9 @@ def identify(exchange: Exchange) -> bytes:
                     exchange.trace_id = given
             scheme = claims.proto or scheme
             authority = claims.server_name or authority
-            shared = managed_lines(peer.host, scheme, authority, claims.forwarded_for, _VIA[head.protocol])
+            shared = managed_lines(
+                peer.host, scheme, authority, claims.forwarded_for, _VIA[head.protocol], claims.forwarded
+            )
         for lower, _, value in head.fields:
             if lower == b"via":
                 earlier += b"Via: %b\r\n" % value

@@ -254,7 +254,7 @@ class HostileClientTests(GatewayCase):
                     b"X-Request-Id: %b\r\nX-Forwarded-Host: %b\r\n\r\n" % (b"Z" * 32, host)
                 )
                 self.assertEqual((host, wire.answer().status), (host, 200))
-        real = ("real.gov", "real.gov", "for=127.0.0.1;host=real.gov;proto=https")
+        real = ("real.gov", "real.gov", "for=192.0.2.7, for=127.0.0.1;host=real.gov;proto=https")
         for got in origin.got[:-1]:
             named = (got.values("host")[0], got.values("x-forwarded-host")[0], got.values("forwarded")[0])
             self.assertEqual(named, real, got.raw)

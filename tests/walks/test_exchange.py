@@ -205,6 +205,38 @@ class ForwardingTests(SynchronousTestCase):
         walk.upstream_sends(OK)
         self.assertEqual(walk.finished[0].client, "203.0.113.9")
 
+    def test_forwarded_goes_on(self) -> None:
+        """A chain in Forwarded is continued like one in X-Forwarded-For, each field from what came."""
+        walk = Walk(trusted=("192.0.2.0/24",))
+        walk.get(b"/a", b'Forwarded: for=6.6.6.6, for="[2001:db8::1]:99";proto=https;host=pub.example\r\n')
+        _, fields, _ = walk.upstream_head()
+        self.assertEqual(fields[b"forwarded"], [
+            b'for=6.6.6.6, for="[2001:db8::1]:99";proto=https;host=pub.example, '
+            b"for=192.0.2.7;host=pub.example;proto=https"
+        ])  # fmt: skip
+        self.assertEqual(fields[b"x-forwarded-for"], [b"6.6.6.6, 2001:db8::1, 192.0.2.7"])
+        walk.upstream_sends(OK)
+        walk.get(b"/a", b"X-Forwarded-For: 203.0.113.9\r\n")
+        _, fields, _ = walk.upstream_head()
+        self.assertEqual(fields[b"forwarded"], [b"for=203.0.113.9, for=192.0.2.7;host=api.example;proto=http"])
+        walk.upstream_sends(OK)
+        self.assertEqual([exchange.client for exchange in walk.finished], ["2001:db8::1", "203.0.113.9"])
+
+    def test_two_chains_that_disagree(self) -> None:
+        """One of them is forged: the request is refused. From anybody else neither counts for anything."""
+        forged = b"X-Forwarded-For: 6.6.6.6\r\nForwarded: for=8.8.8.8\r\n"
+        walk = Walk(trusted=("192.0.2.0/24",))
+        walk.get(b"/a", forged)
+        self.assertIn(b'"detail":"X-Forwarded-For and Forwarded name different clients."', walk.client_sees())
+        self.assertEqual((walk.upstreams, walk.records), ([], [("GET", "/a", 400, "bad-request")]))
+        self.assertEqual(walk.finished[0].client, "192.0.2.7")
+        walk.get()
+        walk.upstream_sends(OK)
+        self.assertIn(b"200 OK", walk.client_sees())
+        walk = Walk()
+        walk.get(b"/a", forged)
+        self.assertEqual(walk.upstream_head()[1][b"x-forwarded-for"], [b"192.0.2.7"])
+
     def test_trace_goes_on(self) -> None:
         """A valid traceparent is passed on, an invalid one replaced."""
         walk = Walk()
