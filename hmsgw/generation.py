@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from hmsgw.chain.build import build as build_chains
@@ -19,7 +20,7 @@ from hmsgw.chain.run import Chain
 from hmsgw.chain.tools import Tools
 from hmsgw.config.bundle import Bundle
 from hmsgw.config.faults import Fault, Refused
-from hmsgw.config.load import load
+from hmsgw.config.load import Loaded, load
 from hmsgw.config.model import Config, Listener, Route
 from hmsgw.config.snapshot import Snapshot
 from hmsgw.deadlines import Deadlines
@@ -71,7 +72,7 @@ def read_candidate(
     if path is None:
         config, bundle = Config(), Bundle(os.getcwd(), {}, True)
     else:
-        config, bundle = load(path, environ=environ, state_dir=state_dir)
+        config, bundle = _loaded(path, environ, state_dir, dev)
     named = environ.get("REG_URL", "")
     if named and config.registry.kind == "consul" and config.registry.url is None and not _URL.match(named):
         why = f"$REG_URL is {named!r}, which is no URL; write it as http://host:8500"
@@ -80,6 +81,21 @@ def read_candidate(
     if any(listener.tls is not None and not listener.tls.certificates for listener in listeners):
         _keep_self_signed(bundle, *self_signed())
     return _checked(path or "", config, bundle, listeners, dev, environ, previous)
+
+
+def _loaded(path: str, environ: Mapping[str, str], state_dir: str, dev: bool) -> Loaded:
+    """Faults of plugins are told together with those of the keys, as far as they can be."""
+    try:
+        return load(path, environ=environ, state_dir=state_dir)
+    except Refused as refused:
+        if refused.rest is None:
+            raise
+        config, bundle = refused.rest
+        try:
+            prepare(config, bundle, None, environ=environ, dev=dev, signed=False)
+        except Refused as more:
+            raise Refused([*refused.faults, *more.faults]) from None
+        raise
 
 
 def _keep_self_signed(bundle: Bundle, certificate: bytes, key: bytes) -> None:
@@ -97,10 +113,22 @@ def _checked(
     environ: Mapping[str, str],
     previous: Prepared | None,
 ) -> Candidate:
-    prepared = prepare(config, bundle, previous, environ=environ, dev=dev, signed=False)
-    server_tls = {listener.name: _server_tls(listener, bundle) for listener in listeners}
-    upstream_tls = {name: _client_tls(config, name, bundle) for name in config.services}
+    faults: list[Fault] = []
+    prepared = _made(lambda: prepare(config, bundle, previous, environ=environ, dev=dev, signed=False), faults)
+    server_tls = {one.name: _made(partial(_server_tls, one, bundle), faults) for one in listeners}
+    upstream_tls = {name: _made(partial(_client_tls, config, name, bundle), faults) for name in config.services}
+    if faults:
+        raise Refused(faults)
     return Candidate(path, config, bundle, prepared, bundle.digest(), listeners, server_tls, upstream_tls)
+
+
+def _made(make: Callable[[], Any], faults: list[Fault]) -> Any:
+    """What `make` gives; None when it is refused, with its faults appended, so that what comes next is looked at."""
+    try:
+        return make()
+    except Refused as refused:
+        faults += refused.faults
+        return None
 
 
 def snapshot_of(candidate: Candidate, *, dev: bool) -> Snapshot:

@@ -74,6 +74,18 @@ class GenerationTests(SynchronousTestCase):
         self.assertEqual(("public", 8443, 1), (listener.name, listener.port, self.made))
         self.assertIsNotNone(candidate.server_tls["public"])
 
+    def test_all_faults(self) -> None:
+        """A faulty certificate does not hide the fault of a plugin."""
+        for name in ("a.pem", "a.key"):
+            with open(os.path.join(self.folder, name), "w") as file:
+                file.write("nothing")
+        with self.assertRaises(Refused) as caught:
+            self.read(
+                "listeners: [{tls: {certificates: [{certificate: a.pem, key: a.key}]}}]\n"
+                "services: {s: {tls: {ca: a.pem}}}\nroutes: [{path: /, service: s, plugins: [nope]}]\n"
+            )
+        self.assertEqual([fault.where.line for fault in caught.exception.faults], [1, 2, 3])
+
     def test_no_certificate_unless_needed(self) -> None:
         """A gateway that only speaks plain HTTP makes no certificate."""
         candidate = self.read("listeners: [{name: inside, tls: off}]\n")

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from hmsgw.chain.catalogue import SHIPPED
 from hmsgw.chain.sources import Folder, SourceFile
 from hmsgw.config.faults import Fault
-from hmsgw.config.model import Where
+from hmsgw.config.model import NOWHERE, Where
 
 #: hmsgw/plugins/ of this installation.
 PACKAGE_FOLDER = join(dirname(dirname(abspath(__file__))), "plugins")
@@ -51,63 +51,83 @@ class DropIn(NamedTuple):
 
 
 class DropIns(NamedTuple):
-    """plugins: by name. folders: path -> stem -> file, for the next reading to keep what did not change."""
+    """plugins: by name. folders: path -> stem -> file, for the next reading to keep what did not change.
+
+    faulty: names of those whose fault is told. unread: folders that can't be read: nobody knows what is in them."""
 
     plugins: dict[str, DropIn]
     folders: dict[str, dict[str, SourceFile]]
+    faulty: set[str]
+    unread: list[str]
 
 
-NONE = DropIns({}, {})
+NONE = DropIns({}, {}, set(), [])
 
 
 def find(
-    bundle: Files, plugin_path: tuple[str, ...], previous: DropIns, faults: list[Fault], package_folder: str
+    bundle: Files,
+    plugin_path: tuple[str, ...],
+    previous: DropIns,
+    faults: list[Fault],
+    package_folder: str,
+    where: Where = NOWHERE,
 ) -> DropIns:
-    """Load every drop-in. Faults are appended; a faulty file is left out."""
-    found = DropIns({}, {})
+    """Load every drop-in. where: of `plugin_path:`. Faults are appended; a faulty file is left out."""
+    found = DropIns({}, {}, set(), [])
     for asked in (package_folder, LOCAL_FOLDER, *plugin_path):
         path = normpath(join(abspath(bundle.root_dir), asked))
         if path in found.folders:
             continue
         owned = SHIPPED | {"__init__"} if path == normpath(package_folder) else frozenset()
-        contents = _contents(bundle, asked, path, owned, faults, required=asked in plugin_path)
+        try:
+            names = bundle.names_under(asked)
+        except (OSError, KeyError) as error:
+            names = []
+            if asked in plugin_path or not isinstance(error, (FileNotFoundError, KeyError)):
+                found.unread.append(path)
+                why = getattr(error, "strerror", None) or error
+                faults.append(Fault(where if asked in plugin_path else Where(path, 1, 1), (
+                    f"plugin_path: the folder {path} can't be read: {why}" if asked in plugin_path else
+                    f"this folder of plugins can't be read: {why}"
+                )))  # fmt: skip
+        contents = _contents(bundle, asked, path, [name for name in names if name[:-3] not in owned], faults, found)
         folder = Folder(path, contents, previous.folders.get(path, {}))
         for stem in contents:
             if not stem.startswith("_"):
-                _add(found.plugins, folder, stem, faults)
+                _add(found, folder, stem, faults)
         found.folders[path] = folder.files
     return found
 
 
 def _contents(
-    bundle: Files, asked: str, path: str, owned: frozenset[str], faults: list[Fault], *, required: bool
+    bundle: Files, asked: str, path: str, names: list[str], faults: list[Fault], found: DropIns
 ) -> dict[str, bytes]:
-    """stem -> bytes of the Python files in a folder, but for those that the distribution owns."""
-    try:
-        names = bundle.names_under(asked)
-    except (OSError, KeyError) as error:
-        if required or not isinstance(error, (FileNotFoundError, KeyError)):
-            faults.append(Fault(Where(path, 0, 0), f"this folder of `plugin_path:` can't be read: {error}"))
-        return {}
+    """stem -> bytes of Python files in a folder."""
     contents = {}
     for name in sorted(names):
         stem = name[:-3]
-        if name.startswith(".") or stem in owned:
+        if name.startswith("."):
             continue
         where = Where(join(path, name), 1, 1)
         if not stem.isidentifier():
             wanted = "".join(c if c.isalnum() else "_" for c in stem)
             faults.append(Fault(where, f"the name of a plugin's file is a Python name: rename it to {wanted}.py"))
+            found.faulty.add(_name_of(stem))
             continue
         try:
             contents[stem] = bundle.read(join(asked, name))
         except (OSError, KeyError, ValueError) as error:
             faults.append(Fault(where, f"this plugin file can't be read: {error}"))
+            found.faulty.add(_name_of(stem))
     return contents
 
 
-def _add(plugins: dict[str, DropIn], folder: Folder, stem: str, faults: list[Fault]) -> None:
-    name = stem.replace("_", "-")
+def _name_of(stem: str) -> str:
+    return stem.replace("_", "-")
+
+
+def _add(found: DropIns, folder: Folder, stem: str, faults: list[Fault]) -> None:
+    name, plugins = _name_of(stem), found.plugins
     path = folder.path_of(stem)
     if name in plugins:
         other = plugins[name].file.path
@@ -119,11 +139,13 @@ def _add(plugins: dict[str, DropIn], folder: Folder, stem: str, faults: list[Fau
         fault = _load_fault(error, name, path, dirname(path))
         if fault not in faults:
             faults.append(fault)
+        found.faulty.add(name)
         return
     problem = _shape_problem(file.module)
     if problem is None:
         plugins[name] = DropIn(name, file)
     else:
+        found.faulty.add(name)
         faults.append(Fault(Where(path, problem[0], 1), f"plugin {name}: {problem[1]}"))
 
 

@@ -48,19 +48,24 @@ class Names:
     ) -> None:
         self.objects: dict[tuple[object, str], Any] = {}
         self._dropins = found.plugins
+        self._faulty = found.faulty | {name for name, use in set_ups.items() if not use.is_sound}
+        self._is_all_known = not found.unread
         self._earlier = earlier
         self._faults = faults
         self._verify = verify
         self._resolved: dict[tuple[str, str], PreparedUse | None] = {}
         self._set_ups: dict[str, tuple[PluginUse, UseOptions, dict[str, Any] | None]] = {}
         for name, use in set_ups.items():
-            self._set_ups[name] = (use, *split(use, faults, set_up=True))
+            if use.is_sound:
+                self._set_ups[name] = (use, *split(use, faults, set_up=True))
         self._refuse_hidden()
         for name, (use, _, _) in self._set_ups.items():
             self.resolve(PluginUse(name=name, where=use.where, option_where=use.option_where))
 
     def resolve(self, use: PluginUse) -> PreparedUse | None:
         """None when it has a fault, which is then appended."""
+        if not use.is_sound or (use.name in self._faulty and use.name not in self._set_ups):
+            return None
         key = (use.name, canonical(use.options))
         if key not in self._resolved:
             meaning = self._meaning(use)
@@ -105,12 +110,15 @@ class Names:
         dropin = self._dropins.get(plugin)
         if dropin is not None or plugin in catalogue.NAMES:
             return _Meaning(use, plugin, identity, generic, options, dropin)
+        if plugin in self._faulty:
+            return None
         if plugin in catalogue.LATER:
             self._fault(use, None if set_up is None else "plugin", f"`{plugin}` is not in this version")
             return None
         expanded = expand(plugin)
         if expanded is None:
-            self._fault(use, None if set_up is None else "plugin", self._unknown(plugin))
+            if self._is_all_known:
+                self._fault(use, None if set_up is None else "plugin", self._unknown(plugin, set_up is not None))
             return None
         return self._shorthand(_Meaning(use, expanded[0], identity, generic, options, None), plugin, expanded[1])
 
@@ -213,12 +221,17 @@ class Names:
             return None
         return made
 
-    def _unknown(self, name: str) -> str:
-        known = {*self._set_ups, *self._dropins, *catalogue.NAMES}
+    def _unknown(self, name: str, is_set_up: bool) -> str:
+        known = {*self._dropins, *catalogue.NAMES} if is_set_up else {*self._set_ups, *self._dropins, *catalogue.NAMES}
         close = get_close_matches(name, sorted(known), 1)
         if close:
             return f"no plugin is called `{name}`; did you mean `{close[0]}`?"
         file = name.replace("-", "_")
+        if is_set_up:
+            return (
+                f"no plugin is called `{name}`; say which one this is a set-up of, `plugin: rate` for example, or put "
+                f"one of your own into plugins/{file}.py beside this file"
+            )
         return f"no plugin is called `{name}`; a plugin of your own goes into plugins/{file}.py beside this file"
 
     def _fault(self, use: PluginUse, option: str | None, message: str) -> None:

@@ -52,7 +52,9 @@ def prepare(
     """
     faults: list[Fault] = []
     earlier = previous or Prepared((), dropins.NONE, {})
-    found = dropins.find(bundle, config.plugin_path, earlier.drop_ins, faults, package_folder)
+    found = dropins.find(
+        bundle, config.plugin_path, earlier.drop_ins, faults, package_folder, config.plugin_path_where
+    )
     names = Names(config.plugins, found, earlier.objects, faults, _verifier(bundle, environ or {}, dev, signed))
     defaults = [names.resolve(use) for use in config.defaults.plugins]
     routes = tuple(_prepared(route, names, defaults, faults) for route in config.routes)

@@ -7,7 +7,7 @@ faults and goes on; `Refused` carries all of them at once, in the order of the f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hmsgw.config.places import Where
 
@@ -35,12 +35,15 @@ def tell(faults: list[Fault], where: Where, message: str) -> None:
 
 
 class Refused(Exception):
-    """A configuration that is not taken. faults: at least one, each once, ordered by file, line and column."""
+    """A configuration that is not taken. faults: at least one, each once, ordered by file, line and column.
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    rest: what was sound in it, for whoever can find more faults there; None when that would tell things twice."""
+
+    def __init__(self, faults: Iterable[Fault], rest: Any = None) -> None:
         self.faults = sorted(set(faults))
         if not self.faults:
             raise ValueError("a refusal needs a fault")
+        self.rest = rest
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 

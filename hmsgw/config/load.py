@@ -29,7 +29,8 @@ class Loaded(NamedTuple):
 def load(path: str, *, environ: Mapping[str, str], state_dir: str) -> Loaded:
     """Read a configuration. path: as the user gave it, and as faults show it.
 
-    environ: for `${NAME}`. state_dir: is `${STATE_DIRECTORY}`, with and without systemd. Raises Refused.
+    environ: for `${NAME}`. state_dir: is `${STATE_DIRECTORY}`, with and without systemd. Raises Refused: with a Loaded as
+    its `rest` when the text is sound.
     """
     bundle = Bundle(dirname(abspath(path)), {}, False)
     try:
@@ -44,12 +45,14 @@ def _parsed(path: str, content: bytes, bundle: Bundle, environ: Mapping[str, str
     root = text.read(content, path, environ, faults)
     if root is None:
         raise Refused(faults)
+    is_text_sound = not faults
     config, files = parse_config(root, bundle.root_dir, faults)
     for file in files:
         _take(file, bundle, faults)
+    loaded = Loaded(config, bundle)
     if faults:
-        raise Refused(faults)
-    return Loaded(config, bundle)
+        raise Refused(faults, loaded if is_text_sound else None)
+    return loaded
 
 
 def _take(file: NamedFile, bundle: Bundle, faults: list[Fault]) -> None:

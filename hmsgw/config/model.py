@@ -168,13 +168,15 @@ class PluginUse:
     """A plugin as a route's list or `plugins:` names it, before anybody knows what it means.
 
     name: `jwt`, `rate-60ip`, `rate`, ... options: plain YAML data (None when written as a bare name).
-    option_where: dotted option (`limit`, `keys[0].name`) -> its place.
+    option_where: dotted option (`limit`, `keys[0].name`) -> its place. is_sound: False when a fault of it is told
+    already, so that nothing more is to be said of it.
     """
 
     name: str
     options: dict[str, Any] | None = None
     where: Where = NOWHERE
     option_where: dict[str, Where] = field(default_factory=dict)
+    is_sound: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,7 @@ class Config:
     deadlines: Deadlines = Deadlines()
     services: dict[str, Service] = field(default_factory=dict)
     plugin_path: Annotated[tuple[str, ...], Text()] = ()
+    plugin_path_where: Where = NOWHERE
     plugins: dict[str, PluginUse] = field(default_factory=dict)
     """Set-ups: name -> use; `plugin:` in its options names the plugin when that differs from the name."""
     defaults: Defaults = Defaults()

@@ -10,13 +10,15 @@ from typing import Any, TypeVar
 
 from hmsgw.config.checks import CHECKS
 from hmsgw.config.faults import Fault
-from hmsgw.config.model import Config
+from hmsgw.config.model import Config, Defaults
 from hmsgw.config.places import Where
 from hmsgw.config.reading import FAILED, NamedFile, Reading
 from hmsgw.config.records import record_of
 from hmsgw.config.values import Mapped, Value, located
 
 S = TypeVar("S")
+
+_NAMING = ("plugins", "plugin_path")
 
 
 def parse_config(root: Value, root_dir: str, faults: list[Fault]) -> tuple[Config, list[NamedFile]]:
@@ -28,6 +30,9 @@ def parse_config(root: Value, root_dir: str, faults: list[Fault]) -> tuple[Confi
         return Config(), []
     given, places = record.given(root, "", reading)
     sound = {key: value for key, value in given.items() if value is not FAILED}
+    if any(given.get(key) is FAILED for key in _NAMING):
+        # Nobody knows which names there are, so nothing that names a plugin can be judged.
+        sound |= {"routes": (), "defaults": Defaults(plugins=()), "plugins": {}}
     config = record.made(sound, places, root.where, "", reading)
     return config, reading.files
 

@@ -59,7 +59,7 @@ class Record(Shape):
         for name, where, inner in value.entries:
             shape = self.keys.get(name)
             if shape is None:
-                reading.fault(where, key, self._unknown(name, reading))
+                given[name] = reading.fault(where, key, self._unknown(name, reading))
                 continue
             dotted = f"{key}.{name}" if key else name
             if isinstance(shape, NotYet):

@@ -12,6 +12,7 @@ from hmsgw.chain import dropins
 from hmsgw.chain.dropins import DropIns
 from hmsgw.config.bundle import Bundle
 from hmsgw.config.faults import Fault
+from hmsgw.config.model import Where
 from tests.chain.arrange import PACKAGE, ROOT, bundle_of
 
 
@@ -61,10 +62,12 @@ class NamingTests(SynchronousTestCase):
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         faults: list[Fault] = []
-        dropins.find(Bundle(str(folder), {}, False), ("nowhere",), dropins.NONE, faults, PACKAGE)
+        where = Where("routes.yaml", 7, 3)
+        found = dropins.find(Bundle(str(folder), {}, False), ("nowhere",), dropins.NONE, faults, PACKAGE, where)
         (fault,) = faults
-        self.assertIn("plugin_path", fault.message)
-        self.assertEqual(fault.where.file, str(folder / "nowhere"))
+        self.assertEqual(fault.where, where)
+        self.assertEqual(fault.message, f"plugin_path: the folder {folder}/nowhere can't be read: No such file or directory")
+        self.assertEqual(found.unread, [str(folder / "nowhere")])
 
     def test_from_disk(self) -> None:
         """Files are read through the bundle, so that they become part of what was read."""

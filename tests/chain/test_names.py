@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.uses import PreparedUse
+from hmsgw.config.bundle import Bundle
 from hmsgw.config.model import PluginUse
 from tests.chain.arrange import ROOT, bundle, config, faults_of, prepared, route, set_up, use
 
@@ -94,6 +95,27 @@ class FaultTests(SynchronousTestCase):
                          "routes.yaml:4:3: no plugin is called `respnd`; did you mean `respond`?")  # fmt: skip
         self.assertEqual(self.fault(use("zzz-q", 4)), "routes.yaml:4:3: no plugin is called `zzz-q`; a plugin of your "
                                                       "own goes into plugins/zzz_q.py beside this file")  # fmt: skip
+
+    def test_no_second_fault(self) -> None:
+        """A plugin whose file is faulty, or may stand in a folder that can't be read, is not said to be missing."""
+        (fault,) = faults_of(config(route(use("bad", 4))), bundle(plugins__bad="def run(:"))
+        self.assertIn("plugin bad is not Python", fault)
+        given = config(route(use("of-the-folder", 4)), plugin_path=("nowhere",))
+        (fault,) = faults_of(given, Bundle(self.mktemp(), {}, False))
+        self.assertIn("plugin_path: the folder", fault)
+
+    def test_set_up_of_nothing(self) -> None:
+        """A set-up whose own name is no plugin's has to say which one it sets up."""
+        (fault,) = faults_of(config(plugins=dict([set_up("x", 4, limit=5)])))
+        self.assertIn("no plugin is called `x`; say which one this is a set-up of, `plugin: rate`", fault)
+
+    def test_told_already(self) -> None:
+        """Of a use or a set-up that had a fault before, nothing more is said, nor of a route that lacks it."""
+        unsound = PluginUse(name="x", is_sound=False)
+        self.assertEqual(faults_of(config(route(unsound, service=None))), [])
+        self.assertEqual(faults_of(config(route("x", use("zzz-q", 4)), plugins={"x": unsound})), [
+            "routes.yaml:4:3: no plugin is called `zzz-q`; a plugin of your own goes into plugins/zzz_q.py beside this file"
+        ])  # fmt: skip
 
     def test_later(self) -> None:
         """A pinned name that is not delivered yet is refused as such."""

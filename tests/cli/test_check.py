@@ -33,6 +33,21 @@ class CheckTests(SynchronousTestCase):
         places = [line.split(": ")[0] for line in ran.err.splitlines()]
         self.assertEqual(places, [f"{self.path}:2:16", f"{self.path}:3:12"])
 
+    def test_faults_of_all_kinds(self) -> None:
+        """Faults in the form of keys hide neither those of plugins nor of certificates, and make none of their own."""
+        ran = self.check(
+            "plugins:\n  weak: {plugin: jwt, algorithms: [none]}\n  odd: 5\nroutes:\n"
+            "  - {path: /a, servise: x}\n  - {path: /b, service: x, plugins: [odd, nope, [5]]}\n"
+            "  - {path: /c, service: x, plugins: [{rate: {limit: 5, store: redis}}]}\n"
+        )
+        places = [line.split(": ")[0].removeprefix(f"{self.path}:") for line in ran.err.splitlines()]
+        self.assertEqual(places, ["2:36", "3:8", "5:16", "6:43", "6:49", "7:63"], ran.err)
+
+    def test_unknown_names(self) -> None:
+        """Where the set-ups can't be read at all, no name is said to be unknown."""
+        ran = self.check("plugins: [jwt]\nroutes:\n  - {path: /a, service: x, plugins: [mine]}\n")
+        self.assertEqual(len(ran.err.splitlines()), 1, ran.err)
+
     def test_plugins(self) -> None:
         """Plugins are resolved: one that does not exist is a fault at its place."""
         ran = self.check("routes:\n  - {path: /a, service: x, plugins: [rate-60ip, nope]}\n")
