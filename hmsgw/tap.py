@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import MultiService
@@ -42,6 +42,13 @@ class Options(usage.Options):
     optFlags = [[one.name, None, one.text] for one in START_OPTIONS if one.metavar is None]
 
     start: StartOptions
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """twistd would print the whole usage to stdout and end with 1."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            _end(EXIT_USAGE, f"twistd hmsgw: {error}; `twistd hmsgw --help` shows what there is")
 
     def postOptions(self) -> None:
         """Turn the words into values while relative paths still mean what was meant: twistd changes its folder."""

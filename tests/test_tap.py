@@ -50,6 +50,14 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(ended.code, 2)
         self.assertIn("--workers 9 is not in this version", said.getvalue())
 
+    def test_unknown_option(self) -> None:
+        """So does a word that nobody knows: one sentence on stderr, nothing on stdout."""
+        for words in (["--bogus"], ["stray"], ["--port"]):
+            said, out = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(out):
+                ended = self.assertRaises(SystemExit, tap.Options().parseOptions, words)
+            self.assertEqual((ended.code, said.getvalue().count("\n"), out.getvalue()), (2, 1, ""))
+
     def test_plugin(self) -> None:
         """twistd finds the gateway by its name, and knows where to look for it."""
         (found,) = [maker for maker in getPlugins(IServiceMaker) if maker.tapname == "hmsgw"]
