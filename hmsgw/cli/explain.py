@@ -6,6 +6,7 @@ Knows: what was asked, and how the answer reads. Refuses to know: routes and plu
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 from typing import Any
 
@@ -31,6 +32,8 @@ def run(said: argparse.Namespace) -> int:
         raise Failed(
             "explaining a request by its id is not in this version; say `hms-gateway explain METHOD URL`", EXIT_USAGE
         )
+    if said.client is not None and not _is_address(said.client):
+        raise Failed(f"--client {said.client} is no IP address; give one such as 192.0.2.1 or 2001:db8::1", EXIT_USAGE)
     headers = [_header(text) for text in said.headers]
     found = ask(said, "explain", method=said.method, url=said.url, headers=headers, client=said.client)
     print(json.dumps(found) if said.json else "\n".join(lines_of(found)))
@@ -42,6 +45,14 @@ def _header(text: str) -> list[str]:
     if not colon:
         raise Failed(f"-H {text!r} has no colon; write it as 'Name: value'", EXIT_USAGE)
     return [name.strip(), value.strip()]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def lines_of(found: dict[str, Any]) -> list[str]:

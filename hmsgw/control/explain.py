@@ -122,7 +122,7 @@ def _asked(method: str, url: str, headers: Iterable[tuple[str, str]], client: st
         raise Refusal(f"{client} is not an IP address; give the client's with --client") from None
     path = checked_path((parts.path or "/").encode("utf-8", "surrogateescape")).decode("ascii")
     return AskedRequest(
-        method=method.upper(),
+        method=method,
         path=path,
         query=parts.query,
         host=host_of(authority.lower()),

@@ -48,6 +48,12 @@ class ExplainTests(SynchronousTestCase):
         self.assertEqual(ran.code, 2)
         self.assertIn("not in this version", ran.err)
 
+    def test_client(self) -> None:
+        """So is a client that is no address, before anybody is asked."""
+        asked = answer_calls(self, FOUND)
+        ran = run("explain", "GET", "/", "--client", "bogus")
+        self.assertEqual((ran.code, ran.err.count("\n"), asked), (2, 1, []))
+
     def test_header(self) -> None:
         """A header without a colon is a usage error."""
         self.assertEqual(run("explain", "GET", "/", "-H", "nonsense").code, 2)

@@ -52,7 +52,7 @@ class ExplainTests(SynchronousTestCase):
         """The route, what each plugin says, and where the request would go."""
         chain = Chain(("jwt", "r.yaml:4:9", "would pass as user jo"), ("rate", "(built in):0:0", "would pass"))
         served = plane(entry("/clinics/*", chain, rewrite="/v2/{rest}"))
-        found = explain(served, "get", "https://h/clinics/1?x=2", [], "")
+        found = explain(served, "GET", "https://h/clinics/1?x=2", [], "")
         self.assertEqual(found["answer"], "it would go to s")
         self.assertEqual(found["route"], {"name": "/clinics/*", "path": "/clinics/*", "where": "r.yaml:3:5"})
         self.assertEqual([one["where"] for one in found["plugins"]], ["r.yaml:4:9", "(built in)"])
@@ -101,6 +101,12 @@ class ExplainTests(SynchronousTestCase):
         empty = entry("/")
         empty.cluster.members.clear()
         self.assertIn("503 no-endpoint", explain(plane(empty), "GET", "/", [], "")["answer"])
+
+    def test_method_as_it_is(self) -> None:
+        """A method is what it is: `get` is another one than GET (RFC 9110 section 9.1)."""
+        served = plane(entry("/", methods=("GET",)))
+        self.assertEqual(explain(served, "get", "/", [], "")["answer"], "405 method: allowed are GET")
+        self.assertIn("it would go to", explain(served, "GET", "/", [], "")["answer"])
 
     def test_bad_path(self) -> None:
         """A path that no request may have is what the gateway would say."""
