@@ -16,7 +16,7 @@ from hmsgw.config.faults import quoted
 from hmsgw.config.kind import Kind, Unfit, scalar
 from hmsgw.config.netkinds import Address, Cidr, HostPattern, RoutePath, Url
 from hmsgw.config.places import Where
-from hmsgw.config.values import Mapped, Value, integer, plain
+from hmsgw.config.values import INTEGER, Mapped, Value, integer, number, plain
 
 __all__ = [
     "Address", "Choice", "Cidr", "Count", "Duration", "FieldName", "FieldValue", "FilePath", "Filled", "HostPattern",
@@ -33,6 +33,8 @@ _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _TEXT_MAX = 1024 * 1024
+#: What a text may be in YAML when nobody put quotes around it.
+_SCALARS = ("string", "number", "boolean")
 
 
 class Text(Kind):
@@ -44,7 +46,7 @@ class Text(Kind):
         return text
 
     def schema(self) -> dict[str, Any]:
-        return {"type": ["string", "number", "boolean"]}
+        return {"type": list(_SCALARS)}
 
 
 class Secret(Text):
@@ -54,7 +56,7 @@ class Secret(Text):
     is_secret = True
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "writeOnly": True}
+        return {"type": list(_SCALARS), "writeOnly": True}
 
 
 class Word(Kind):
@@ -68,7 +70,7 @@ class Word(Kind):
         return text
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^{_WORD.pattern}$"}
+        return {"type": list(_SCALARS), "pattern": f"^{_WORD.pattern}$", "minimum": 0}
 
 
 class Duration(Kind):
@@ -148,7 +150,8 @@ class Count(Kind):
         return number
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+        number = {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^{INTEGER.pattern}$"}]}
 
 
 class Port(Count):
@@ -193,7 +196,8 @@ class Choice(Kind):
         return word
 
     def schema(self) -> dict[str, Any]:
-        return {"enum": [*self.words, False] if "off" in self.words else list(self.words)}
+        unquoted = [found for word in self.words if (found := number(word)) is not None]
+        return {"enum": [*self.words, *unquoted, *([False] if "off" in self.words else [])]}
 
 
 class FieldName(Kind):
@@ -242,6 +246,9 @@ class FilePath(Kind):
         if not text or "\0" in text or len(text) > 4096:
             raise Unfit("is no path of a file")
         return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": list(_SCALARS)}
 
 
 class PlainDict(Kind):

@@ -29,8 +29,8 @@ class Loaded(NamedTuple):
 def load(path: str, *, environ: Mapping[str, str], state_dir: str) -> Loaded:
     """Read a configuration. path: as the user gave it, and as faults show it.
 
-    environ: for `${NAME}`. state_dir: is `${STATE_DIRECTORY}`, with and without systemd. Raises Refused: with a Loaded as
-    its `rest` when the text is sound.
+    environ: for `${NAME}`. state_dir: is `${STATE_DIRECTORY}`, with and without systemd. Raises Refused; its `rest` is
+    a Loaded when the text is sound.
     """
     bundle = Bundle(dirname(abspath(path)), {}, False)
     try:

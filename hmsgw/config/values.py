@@ -17,7 +17,7 @@ from hmsgw.config.places import Where
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 #: What every reader of a configuration can hold exactly.
@@ -98,7 +98,7 @@ Value = Scalar | Listed | Mapped
 
 def integer(text: str) -> int | None:
     """The integer that a plain scalar is (decimal, 0o, 0x), None when it is none or beyond 64 bits."""
-    if _INTEGER.fullmatch(text) is None or len(text) > 32:
+    if INTEGER.fullmatch(text) is None or len(text) > 32:
         return None
     found = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     return found if _SMALLEST <= found <= _LARGEST else None
@@ -126,7 +126,7 @@ def plain(value: Value, fault: Callable[[Where, str], None]) -> Any:
 
 def number(text: str) -> int | float | None:
     """The number that a plain scalar is, with its spelling when that is its own. Infinity: one that is too large."""
-    if _INTEGER.fullmatch(text):
+    if INTEGER.fullmatch(text):
         whole = integer(text)
         if whole is None:
             return math.inf

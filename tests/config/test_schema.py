@@ -52,6 +52,10 @@ class SchemaTests(SynchronousTestCase):
             "services: {a: {timeouts: {total: off, idle: 5s}}}",
             "plugins: {jwt: , p: {plugin: quota}}", "defaults: {plugins: []}", "streams: []", "registry: {kind: none}",
             "listeners: [{proxy_protocol: false, protocols: [h2, http/1.1]}]", "environment: prod",
+            "serial: '5'", "serial: 0x10", "environment: 5", "environment: true", "limits: {head: 65536}",
+            "limits: {head: '65536'}", "listeners: [{tls: {minimum: 1.2}}]", "listeners: [{tls: {minimum: '1.3'}}]",
+            "admin: {port: '9180'}", "registry: {token: 12345}", "registry: {kind: file, path: 5}",
+            "services: {5: {}}", "routes: [{path: /, service: 5}]",
         ):  # fmt: skip
             good(source, PORT="1", HEAD="5s")
             self.assertTrue(self.accepts(source), source)
@@ -64,6 +68,9 @@ class SchemaTests(SynchronousTestCase):
             "services: {a: {health: {}}}",
             "routes: [{path: /, plugins: [{a: {}, b: {}}]}]", "deadlines: {head: 5}", "services: {a: {endpoints: [ftp://a]}}",
             "listeners: [{tls: {client_auth: required}}]", "routes: {path: /}", "log: stdout",
+            "serial: five", "serial: 1.5", "serial: true", "environment: [prod]", "environment: -5",
+            "listeners: [{tls: {minimum: 1.1}}]", "routes: [{path: /, methods: []}]", "routes: [{path: /, hosts: []}]",
+            "services: {a: {endpoints: []}}",
         ):  # fmt: skip
             self.assertTrue(faults_of(source), source)
             self.assertFalse(self.accepts(source), source)
