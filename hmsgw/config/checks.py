@@ -15,7 +15,7 @@ from hmsgw.config.model import Config, Listener, Log, Registry, Route, Service, 
 from hmsgw.config.netkinds import overlap
 from hmsgw.config.places import Where
 from hmsgw.config.reading import At, Check
-from hmsgw.config.routes import checked_route, tell_twins
+from hmsgw.config.routes import checked_route, tell_namesakes, tell_twins
 
 
 def _listener(listener: Listener, at: At) -> Listener:
@@ -67,6 +67,7 @@ def _config(config: Config, at: At) -> Config:
         names.setdefault(listener.name, listener.where)
     _tell_clashes(config, at)
     tell_twins(config.routes, at)
+    tell_namesakes(config.routes, at)
     return config
 
 

@@ -151,7 +151,7 @@ class Retries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    endpoints: Annotated[tuple[str, ...], Url("http", "https", bare=True)] = ()
+    endpoints: Annotated[tuple[str, ...], Filled(), Url("http", "https", bare=True)] = ()
     """Base URLs without a path. Given: the registry is not asked."""
     protocol: Annotated[str, Choice("auto", "http/1.1", later=("h2", "h2c"))] = "auto"
     tls: UpstreamTls = UpstreamTls()
@@ -191,9 +191,9 @@ class Route:
     service: Annotated[str | None, Word()] = None
     """None only when a plugin answers (`respond`, `redirect`): chain resolution checks that."""
     plugins: tuple[PluginUse, ...] = ()
-    methods: Annotated[tuple[str, ...], FieldName(upper=True)] = ()
+    methods: Annotated[tuple[str, ...], Filled(), FieldName(upper=True)] = ()
     """Empty: any method."""
-    hosts: Annotated[tuple[str, ...], HostPattern()] = ()
+    hosts: Annotated[tuple[str, ...], Filled(), HostPattern()] = ()
     headers: Annotated[dict[str, str], FieldName(lower=True)] = field(default_factory=dict)
     """Lower-case field name -> exact value."""
     strip_prefix: Annotated[str | None, Text()] = None

@@ -60,6 +60,18 @@ def tell_twins(routes: tuple[Route, ...], at: At) -> None:
                 taken[method] = route.where
 
 
+def tell_namesakes(routes: tuple[Route, ...], at: At) -> None:
+    """Tell each route that is given a name which another one has. Routes of one path share it until they have names."""
+    taken: dict[str, Route] = {}
+    for route in routes:
+        other = taken.setdefault(route.name, route)
+        if other is not route and not route.name == route.path == other.path:
+            at.fault_at(route.where, "routes", (
+                f"the name {quoted(route.name)} is that of the route in line {other.where.line} already; give each a "
+                "`name` of its own"
+            ))  # fmt: skip
+
+
 def _twin(taken: dict[str, Where], methods: tuple[str, ...]) -> Where | None:
     """The place of a route that takes one of these methods too. The method "" is any."""
     if not taken:

@@ -105,6 +105,23 @@ class TwinTests(SynchronousTestCase):
             names = [None if isinstance(item, NotMatched) else item.name for item in found]
             self.assertEqual(names[0], names[1])
 
+    def test_namesakes(self) -> None:
+        """A name belongs to one route, whether it was given or is a path; routes of one path share that as theirs."""
+        for one, other in (
+            ("{path: /a, name: z}", "{path: /b, name: z}"), ("{path: /a}", "{path: /b, name: /a}"),
+            ("{path: /a, methods: GET, name: z}", "{path: /a, methods: PUT, name: z}"),
+        ):  # fmt: skip
+            (fault,) = faults_of(f"routes:\n- {one}\n- {other}")
+            self.assertRegex(fault, r"^3:3: routes: the name `.*` is that of the route in line 2 already")
+        good("routes:\n- {path: /a, methods: GET}\n- {path: /a, methods: PUT}\n- {path: /a, methods: HEAD, name: z}")
+
+    def test_empty_lists(self) -> None:
+        """No method, no host, no endpoint: a list that says nothing is a slip, not `any`."""
+        for source in ("routes: [{path: /, methods: []}]", "routes: [{path: /, hosts: []}]",
+                       "services: {a: {endpoints: []}}"):  # fmt: skip
+            (fault,) = faults_of(source)
+            self.assertIn("this list is empty; name an item, or leave the key out", fault)
+
     def test_many(self) -> None:
         """Routes are compared by look-ups: this test would take minutes if each were compared with each."""
         routes = tuple(
