@@ -30,7 +30,7 @@ from hmsgw.config.faults import Refused
 from hmsgw.control.explain import explain
 from hmsgw.control.notify import Notifier
 from hmsgw.control.options import UsageFault
-from hmsgw.control.overrides import overrides
+from hmsgw.control.overrides import key_variable, overrides
 from hmsgw.control.reload import NotTaken, Outcome, Reloader
 from hmsgw.control.signals import Signals
 from hmsgw.control.socket import ControlFactory, Refusal, listen
@@ -120,10 +120,11 @@ class GatewayService(MultiService):
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
 
     def _running(self) -> None:
-        if self._prepared.options.config is None:
+        prepared = self._prepared
+        if prepared.options.config is None:
             self._say_that_nothing_is_served()
-        if self._prepared.options.dev:
-            _log.warn("{notice}", notice=notice_of_dev(self._prepared.options.config))
+        if prepared.options.dev:
+            _log.warn("{notice}", notice=notice_of_dev(prepared.options.config, key_variable(prepared.environ)))
         self._signals.release()
         for one in self.gateway.listeners.open:
             scheme, (host, port) = "http" if one.tls is None else "https", one.address
@@ -233,6 +234,7 @@ class GatewayService(MultiService):
         file = candidate.path or None
         # Started without a file: what was accepted before stays remembered, for `hms-gateway reload`.
         kept = {"file": file or self._reloader.file, "digest": candidate.digest, "dev": self._prepared.options.dev}
+        kept["key"] = key_variable(self._prepared.environ)
         said = {"file": file, "serial": candidate.config.serial, "digest": candidate.digest, "signed": False}
 
         def write() -> None:
@@ -250,13 +252,16 @@ class GatewayService(MultiService):
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         prepared = self._prepared
+        registry = self.gateway.candidate.config.registry
         return {
             **status_of(self.gateway),
             "signers": [],
             "admin": prepared.admin.address,
             "state_dir": prepared.state.path,
             "pid": os.getpid(),
-            "overrides": overrides(prepared.options, prepared.environ),
+            "overrides": overrides(
+                prepared.options, prepared.environ, registry=registry.kind == "consul" and registry.url is None
+            ),
         }
 
     def _reload(self, request: dict[str, Any]) -> Deferred[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """`hms-gateway token`: a token for the development key, so that a configuration can be tried with curl.
 
 Knows: HS256 (RFC 7518 section 3.2) and the claims that `jwt` reads. Refuses to know: any other key. Strategy: refuses
-where the gateway was not started with --dev, because its key is nobody's there.
+where the gateway was not started with --dev, because its key is nobody's there; where $HMSGW_JWT_SECRET takes the place
+of the development key, that signs.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
 import jwt
@@ -16,6 +18,7 @@ from hmsgw.cli.state import add_state_dir, folder_of
 from hmsgw.control.state import StateFault, StateFolder
 
 DEFAULT_TTL = "1h"
+_SECRET = "HMSGW_JWT_SECRET"
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -49,12 +52,25 @@ def mint(secret: str, subject: str, scopes: list[str], now_s: float, ttl_s: int)
 def _secret(folder: StateFolder) -> str:
     accepted = folder.accepted()
     secret = folder.existing_dev_secret()
+    if accepted is None and secret is None:
+        raise Failed(
+            f"no gateway has run with the state directory {folder.path}; start one with --dev, or name its directory "
+            "with --state-dir"
+        )
     if secret is None or (accepted is not None and not accepted.get("dev")):
         raise Failed(
             f"the gateway with the state directory {folder.path} does not run with --dev, so there is no development "
             "key; start it with --dev, or name another directory with --state-dir"
         )
-    return secret
+    key = accepted.get("key") if accepted is not None else None
+    if key is None:
+        return secret
+    if key != _SECRET or not os.environ.get(_SECRET):
+        raise Failed(
+            f"the gateway was started with ${key}, so it does not take tokens of the development key; "
+            + ("set the same here" if key == _SECRET else f"start it without ${key}")
+        )
+    return os.environ[_SECRET]
 
 
 def _seconds(word: str) -> int:

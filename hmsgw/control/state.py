@@ -126,7 +126,9 @@ class StateFolder:
         return None if content is None else content.decode("ascii", "replace").strip() or None
 
     def keep_accepted(self, accepted: Mapping[str, Any]) -> None:
-        """Remember what runs: file, digest, dev. Raises StateFault."""
+        """Remember what runs: file, digest, dev, and the variable `key` that takes the place of the development key.
+
+        Raises StateFault."""
         self._write(_ACCEPTED, json.dumps(accepted).encode() + b"\n")
 
     def last_file(self) -> str | None:

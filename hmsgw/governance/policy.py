@@ -47,7 +47,10 @@ def refusal_of_environment(named: str | None, of_host: str | None) -> str | None
     return f"the configuration is for the environment {named}, and this gateway runs for {of_host} (--environment)"
 
 
-def notice_of_dev(file: str | None) -> str:
-    """What is said at start, in the log."""
+def notice_of_dev(file: str | None, key: str | None) -> str:
+    """What is said at start, in the log. key: the variable that takes the place of the development key."""
     what = f"{basename(file)} runs unsigned" if file else "configurations run unsigned"
-    return f"--dev: {what}, and tokens of the development key are accepted; never do this in production"
+    tokens = f"${key} is the key of tokens where the configuration names none"
+    if key is None:
+        tokens = "tokens of the development key are accepted where the configuration names no key"
+    return f"--dev: {what}, and {tokens}; never do this in production"

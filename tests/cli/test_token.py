@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from typing import Any
+from unittest import mock
 
 import jwt
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,6 +46,26 @@ class TokenTests(SynchronousTestCase):
         self.assertEqual(self.token().code, 1)
         self.folder.keep_accepted({"dev": True})
         self.assertEqual(self.token().code, 0)
+
+    def test_no_gateway(self) -> None:
+        """Where none ever ran, that is what is said."""
+        ran = run("token", "--state-dir", "/nonexistent")
+        self.assertEqual(ran.code, 1)
+        self.assertIn("no gateway has run with the state directory /nonexistent", ran.err)
+
+    def test_variable(self) -> None:
+        """Where $HMSGW_JWT_SECRET takes the development key's place it signs, or it is said that it has to be set."""
+        self.folder.dev_secret()
+        self.folder.keep_accepted({"dev": True, "key": "HMSGW_JWT_SECRET"})
+        with mock.patch.dict(os.environ):
+            os.environ.pop("HMSGW_JWT_SECRET", None)
+            ran = self.token()
+            self.assertEqual((ran.code, "set the same here" in ran.err), (1, True))
+            os.environ["HMSGW_JWT_SECRET"] = "v" * 32
+            jwt.decode(self.token().out.strip(), "v" * 32, algorithms=["HS256"])
+            self.folder.keep_accepted({"dev": True, "key": "HMSGW_JWT_PUBLIC_KEY"})
+            ran = self.token()
+            self.assertEqual((ran.code, "start it without $HMSGW_JWT_PUBLIC_KEY" in ran.err), (1, True))
 
     def test_ttl(self) -> None:
         """A duration that is none is a usage error."""

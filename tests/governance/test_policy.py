@@ -51,5 +51,8 @@ class PolicyTests(SynchronousTestCase):
 
     def test_notice(self) -> None:
         """--dev says what it does, with a file and without."""
-        self.assertIn("routes.yaml runs unsigned", notice_of_dev("/x/routes.yaml"))
-        self.assertIn("configurations run unsigned", notice_of_dev(None))
+        self.assertIn("routes.yaml runs unsigned", notice_of_dev("/x/routes.yaml", None))
+        self.assertIn("configurations run unsigned, and tokens of the development key", notice_of_dev(None, None))
+        with_a_variable = notice_of_dev(None, "HMSGW_JWT_SECRET")
+        self.assertIn("$HMSGW_JWT_SECRET is the key of tokens", with_a_variable)
+        self.assertNotIn("development key", with_a_variable)
