@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import argparse
 
-from hmsgw.cli.ending import EXIT_DONE, Failed
+from hmsgw.cli.ending import EXIT_DONE, EXIT_USAGE, Failed
 from hmsgw.cli.state import add_state_dir, folder_of
 from hmsgw.governance.audit import verify
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`verify` is all that there is."""
-    parser.add_argument("what", choices=["verify"], metavar="verify", help="follow the chain from its first line")
+    parser.add_argument("what", metavar="verify", help="follow the chain from its first line")
     add_state_dir(parser)
 
 
 def run(said: argparse.Namespace) -> int:
     """0 when the chain is whole."""
+    if said.what != "verify":
+        raise Failed(f"there is no `audit {said.what}`; say `hms-gateway audit verify`", EXIT_USAGE)
     path = folder_of(said).audit_log
     try:
         found = verify(path)

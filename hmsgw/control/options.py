@@ -61,9 +61,12 @@ def start_options(said: Mapping[str, object], environ: Mapping[str, str]) -> Sta
             "--trust is not in this version, which checks no signatures; leave it out, and give --dev to run an "
             "unsigned configuration"
         )
-    if words.get("workers", "1") not in ("0", "1"):
+    workers = words.get("workers", "1")
+    if workers != "auto" and not (workers.isascii() and workers.isdigit()):
+        raise UsageFault(f"--workers {workers} is no number of processes; say 0 or 1, which both are one process")
+    if workers not in ("0", "1"):
         raise UsageFault(
-            f"--workers {words['workers']} is not in this version; say 0 or 1, which both run everything in one process"
+            f"--workers {workers} is not in this version; say 0 or 1, which both run everything in one process"
         )
     return StartOptions(
         config=abspath(words["config"]) if "config" in words else None,

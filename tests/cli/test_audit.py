@@ -35,6 +35,12 @@ class AuditTests(SynchronousTestCase):
         self.assertEqual((ran.code, ran.out), (1, ""))
         self.assertIn(f"{self.path}:1: ", ran.err)
 
+    def test_another_word(self) -> None:
+        """`verify` is all that there is."""
+        ran = run("audit", "bogus")
+        expected = "hms-gateway: there is no `audit bogus`; say `hms-gateway audit verify`\n"
+        self.assertEqual(ran, (2, "", expected))
+
     def test_none(self) -> None:
         """No log is a sentence."""
         ran = run(*self.words)

@@ -43,10 +43,16 @@ class StartOptionsTests(SynchronousTestCase):
 
     def test_later_names_are_refused(self) -> None:
         """What a later version delivers is refused by name, never accepted and ignored."""
-        for said in ({"trust": "root.yaml"}, {"workers": "auto"}, {"workers": "2"}, {"workers": "-1"}):
+        for said in ({"trust": "root.yaml"}, {"workers": "auto"}, {"workers": "2"}):
             with self.subTest(said=said):
                 fault = self.assertRaises(UsageFault, made, **said)
                 self.assertIn("not in this version", str(fault))
+
+    def test_workers_in_words(self) -> None:
+        """What is no number of processes is not said to be a later version's."""
+        for word in ("x", "-1", "", "1.5"):
+            fault = self.assertRaises(UsageFault, made, workers=word)
+            self.assertIn(f"--workers {word} is no number of processes", str(fault))
 
     def test_workers_0_and_1(self) -> None:
         """Both are this version's one process."""
