@@ -18,6 +18,7 @@ from hmsgw.config.kind import Kind, Unfit
 from hmsgw.config.paths import route_path
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _LABELS = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
@@ -39,6 +40,14 @@ def overlap(one: str, other: str) -> bool:
     if a == b or str(a) == "::" or str(b) == "::":
         return True
     return a.version == b.version and (a.is_unspecified or b.is_unspecified)
+
+
+def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """The network that is written; one of IPv4-mapped addresses is the IPv4 network. Raises ValueError."""
+    found = ipaddress.ip_network(text, strict=False)
+    if isinstance(found, ipaddress.IPv6Network) and found.subnet_of(_MAPPED):
+        return ipaddress.IPv4Network((int(found.network_address) & 0xFFFF_FFFF, found.prefixlen - 96))
+    return found
 
 
 class Cidr(Kind):

@@ -16,9 +16,9 @@ from typing import Annotated
 from hmsgw.chain.api import HTTPError, OptionError, Request
 from hmsgw.chain.tools import Tools, UseInfo
 from hmsgw.config.kinds import Choice, Cidr
+from hmsgw.config.netkinds import network
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class IpFilter:
     """The step."""
 
     def __init__(self, settings: Settings) -> None:
-        allow = [_network(text) for text in settings.allow]
-        deny = [_network(text) for text in settings.deny]
+        allow = [network(text) for text in settings.allow]
+        deny = [network(text) for text in settings.deny]
         self._open = not allow
         self._allow = {family: Ranges(n for n in allow if n.version == family) for family in (4, 6)}
         self._deny = {family: Ranges(n for n in deny if n.version == family) for family in (4, 6)}
@@ -86,11 +86,3 @@ def verify(settings: Settings, *_: object) -> None:
 
 def build(settings: Settings, tools: Tools, use: UseInfo) -> IpFilter:
     return IpFilter(settings)
-
-
-def _network(text: str) -> _Network:
-    network = ipaddress.ip_network(text, strict=False)
-    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
-        inside = int(network.network_address) & 0xFFFF_FFFF
-        return ipaddress.IPv4Network((inside, network.prefixlen - 96))
-    return network

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from hmsgw.config.netkinds import network
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED, NOT_SENDABLE, WRITTEN
@@ -67,7 +68,7 @@ class TrustedProxies:
     """The networks whose word about the client is taken. A miss costs a parse; an empty set costs nothing."""
 
     def __init__(self, cidrs: tuple[str, ...]) -> None:
-        self._networks = [ipaddress.ip_network(cidr, strict=False) for cidr in cidrs]
+        self._networks = [network(cidr) for cidr in cidrs]
 
     def __contains__(self, host: str) -> bool:
         if not self._networks:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from hmsgw.config.netkinds import network
 
 Ip = IPv4Address | IPv6Address
 
@@ -40,7 +42,7 @@ class Guard:
         own: Callable[[], Iterable[tuple[str, int]]] = tuple,
         is_own_address: Callable[[str], bool] = lambda address: False,
     ) -> None:
-        self._allowed = [ip_network(text, strict=False) for text in allow_networks]
+        self._allowed = [network(text) for text in allow_networks]
         self._own = own
         self._is_own_address = is_own_address
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmsgw.config.kinds import Address, Cidr, HostPattern, RoutePath, Url
+from hmsgw.config.netkinds import network, overlap
 from tests.config.test_kinds import KindCase
 
 
@@ -18,6 +19,19 @@ class AddressTests(KindCase):
 
 
 class CidrTests(KindCase):
+    def test_network(self) -> None:
+        """A network of IPv4-mapped addresses is the IPv4 network, to whoever asks."""
+        for text, expected in (("::ffff:127.0.0.0/104", "127.0.0.0/8"), ("::ffff:10.1.2.3", "10.1.2.3/32"),
+                               ("10.0.0.0/8", "10.0.0.0/8"), ("fd00::/8", "fd00::/8"), ("::/0", "::/0")):  # fmt: skip
+            self.assertEqual(str(network(text)), expected)
+
+    def test_overlap(self) -> None:
+        """Which addresses can't both be listened on with one port."""
+        for one, other, expected in (("::", "127.0.0.1", True), ("0.0.0.0", "127.0.0.1", True), ("::1", "::", True),
+                                     ("::1", "127.0.0.1", False), ("127.0.0.1", "127.0.0.2", False),
+                                     ("0.0.0.0", "::1", False)):  # fmt: skip
+            self.assertEqual((overlap(one, other), overlap(other, one)), (expected, expected), (one, other))
+
     def test_networks(self) -> None:
         """A network, or one address."""
         self.takes(Cidr(), {"10.0.0.0/8": "10.0.0.0/8", "10.1.2.3": "10.1.2.3/32", "FD00::/8": "fd00::/8"})

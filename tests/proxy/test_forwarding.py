@@ -185,6 +185,11 @@ class ClaimTests(SynchronousTestCase):
             self.assertEqual(expected, host in self.trusted, host)
         self.assertNotIn("10.0.0.1", TrustedProxies(()))
 
+    def test_mapped_network(self) -> None:
+        """A network of IPv4-mapped addresses is the IPv4 network."""
+        trusted = TrustedProxies(("::ffff:127.0.0.0/104",))
+        self.assertEqual((True, False), ("127.1.2.3" in trusted, "128.0.0.1" in trusted))
+
 
 class LineTests(SynchronousTestCase):
     """`managed_lines`."""
