@@ -13,7 +13,9 @@ from hashlib import blake2b
 from socket import AF_INET6, inet_pton
 from typing import Any, Protocol
 
-WORDS = ("ip", "user", "key", "route", "all")
+WORDS = ("ip", "user", "route", "all")
+LATER = ("key",)
+"""Nothing says an API key in this version."""
 
 _MAX_KEPT = 64
 """Characters of an issuer, subject or address that are kept as they are."""
@@ -42,8 +44,8 @@ Caller = Callable[[Any], Hashable]
 def caller(words: tuple[str, ...], ipv6_prefix: int) -> Caller:
     """The function from a request (`Asking`) to its caller. Several words: all of them together.
 
-    words: of WORDS. ipv6_prefix: how many bits of an IPv6 address tell callers apart. A request without a user or
-    without an API key counts for its address.
+    words: of WORDS or LATER. ipv6_prefix: how many bits of an IPv6 address tell callers apart. A request without a
+    user or without an API key counts for its address.
     """
     address = _address(ipv6_prefix)
     known: dict[str, Caller] = {

@@ -12,7 +12,7 @@ from typing import Annotated
 from hmsgw.chain.tools import Tools, UseInfo
 from hmsgw.config.kinds import Choice, Count, Later
 from hmsgw.limits.calendar import FIXED_S, PERIODS
-from hmsgw.limits.callers import WORDS
+from hmsgw.limits.callers import LATER, WORDS
 from hmsgw.plugins.rate import Turnstile, identity_of, policy_name, require_key
 
 
@@ -21,7 +21,7 @@ class Settings:
     limit: Annotated[int, Count(1)]
     per: Annotated[str, Choice(*PERIODS)] = "day"
     """A day begins at midnight, a week on Monday, a month on its first day, all in UTC."""
-    key: Annotated[tuple[str, ...], Choice(*WORDS)] = ("ip",)
+    key: Annotated[tuple[str, ...], Choice(*WORDS, later=LATER)] = ("ip",)
     """Whose requests are counted together; several: each combination has a counter."""
     scope: Annotated[str, Choice("all", "route")] = "all"
     """route: each route counts for itself."""

@@ -15,7 +15,7 @@ from hmsgw.chain.api import HTTPError, OptionError, Request, ResponseView
 from hmsgw.chain.tools import Tools, UseInfo
 from hmsgw.config.kinds import Choice, Count, Later
 from hmsgw.limits.calendar import FIXED_S
-from hmsgw.limits.callers import WORDS, caller
+from hmsgw.limits.callers import LATER, WORDS, caller
 from hmsgw.limits.fields import announce, policy, quoted, retry_after
 from hmsgw.limits.memory import Limit
 from hmsgw.limits.period import Period
@@ -28,7 +28,7 @@ class Settings:
     limit: Annotated[int, Count(1)]
     per: Annotated[float, Period()] = 60.0
     """Length of the window: `second`, `minute`, `hour`, `day`, `week`, or a duration."""
-    key: Annotated[tuple[str, ...], Choice(*WORDS)] = ("ip",)
+    key: Annotated[tuple[str, ...], Choice(*WORDS, later=LATER)] = ("ip",)
     """Whose requests are counted together; several: each combination has a counter."""
     burst: Annotated[int | None, Count(1)] = None
     """Given: `limit` on average and so many at once, instead of `limit` in any window."""
@@ -134,7 +134,7 @@ def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:
 def require_key(words: tuple[str, ...]) -> None:
     """Raises OptionError for an empty list: `all` is how one says that everybody shares one counter."""
     if not words:
-        raise OptionError("say whose requests are counted together: ip, user, key, route or all", "key")
+        raise OptionError("say whose requests are counted together: ip, user, route or all", "key")
 
 
 def identity_of(use: UseInfo, scope: str) -> str:

@@ -121,6 +121,12 @@ class FaultTests(SynchronousTestCase):
         """A pinned name that is not delivered yet is refused as such."""
         self.assertEqual(self.fault(use("cors", 4)), "routes.yaml:4:3: `cors` is not in this version")
 
+    def test_no_api_key(self) -> None:
+        """Nothing says an API key in this version, so nobody is counted by one: neither shorthand nor option."""
+        self.assertIn("`key` is not in this version", self.fault(use("rate-60key", 4)))
+        self.assertIn("`key` is not in this version", self.fault(use("quota-60key", 4)))
+        self.assertIn("`key` is not in this version", self.fault(use("rate", 4, limit=5, key=["ip", "key"])))
+
     def test_no_options(self) -> None:
         """Options for a drop-in without configure are a fault at the option."""
         self.assertEqual(self.fault(use("a", 4, x=1), plugins__a=PASS),
