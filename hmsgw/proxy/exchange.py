@@ -45,6 +45,8 @@ from hmsgw.wire.target import normalise_path
 
 _log = Logger()
 
+#: What a route takes that names no method.
+_TAKEN = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 #: May be sent twice without doing a thing twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _ANY_AGE, _FRESH_S, _NEW_ONLY = float("inf"), 1.0, -1.0
@@ -126,10 +128,10 @@ class Exchange(AnswerSide):
         self._forward()
 
     def _refuse_unmatched(self, found: Entry | NotMatched, method: str) -> None:
-        if isinstance(found, NotMatched) and not found.allowed and method != "CONNECT":
+        if isinstance(found, NotMatched) and not found.allowed:
             self.refuse(NO_ROUTE, "No route matches this request.")
             return
-        allowed = found.allowed if isinstance(found, NotMatched) else frozenset(found.methods or ("GET", "HEAD"))
+        allowed = found.allowed if isinstance(found, NotMatched) else frozenset(found.methods or _TAKEN)
         self.refuse(METHOD, f"No route takes {method} here.", [allow(allowed)])
 
     def _not_at_once(self, outcome: Any) -> None:

@@ -120,7 +120,7 @@ class RequestTests(SynchronousTestCase):
         too_long = client.request(method=b"POST", ended=False)
         client.send(too_long, b"hello")
         numbers = (bad_path, too_many, other_host, connect, too_long)
-        self.assertEqual([400, 431, 400, 405, 413], [client.got[number].status for number in numbers])
+        self.assertEqual([400, 431, 400, 404, 413], [client.got[number].status for number in numbers])
         self.assertEqual([b"bad-path" in client.got[bad_path].body, NO_ERROR], [True, client.got[too_long].ended])
         self.assertEqual([], client.goaways)
         good = client.request()

@@ -407,7 +407,7 @@ class RefusalTests(SynchronousTestCase):
         self.refused(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no-route", closed=False)
         self.refused(b"PUT /a HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
         self.refused(b"GET /a%2fb HTTP/1.1\r\nHost: h\r\n\r\n", 400, "bad-path", closed=False)
-        self.refused(b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
+        self.refused(b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no-route", closed=False)
         self.refused(b"TRACE /a HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
         self.refused(b"GET /a HTTP/1.1\r\n\r\n", 400, "bad-request")
         self.refused(b"GET /a HTTP/1.1\nHost: h\n\n", 400, "bad-request")
@@ -429,6 +429,12 @@ class RefusalTests(SynchronousTestCase):
                 self.assertIn(length, seen)
                 self.assertTrue(seen.endswith(b"\r\n\r\n"), seen)
                 self.assertEqual(walk.finished[-1].bytes_out, 0)
+
+    def test_allow_of_a_route_for_all(self) -> None:
+        """TRACE is taken only by a route that names it; one that names no method takes all the others."""
+        walk = Walk(routes=[Route(path="/a", service="svc", name="a")])
+        walk.client_sends(b"TRACE /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertIn(b"\r\nAllow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n", walk.client_sees())
 
     def test_allow(self) -> None:
         """A 405 says what is allowed."""
