@@ -159,8 +159,10 @@ def _server_tls(listener: Listener, bundle: Bundle) -> ServerTls | None:
     if tls is None:
         return None
     pairs = [(bundle.read(pair.certificate), bundle.read(pair.key)) for pair in tls.certificates]
+    places = tuple(pair.where for pair in tls.certificates)
     own = pairs or [(bundle.read(_SELF_SIGNED), bundle.read(_SELF_SIGNED_KEY))]
-    return ServerTls(tuple(own), tls.minimum, tuple(name.encode() for name in listener.protocols), where=listener.where)
+    alpn = tuple(name.encode() for name in listener.protocols)
+    return ServerTls(tuple(own), tls.minimum, alpn, where=listener.where, places=places)
 
 
 def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:
@@ -174,7 +176,7 @@ def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:
     try:
         built.context()
     except BadCertificate as error:
-        raise Refused([Fault(config.services[name].where, f"services.{name}.tls: {error}")]) from None
+        raise Refused([Fault(tls.where, f"services.{name}.tls: {error}")]) from None
     return built
 
 

@@ -45,7 +45,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run `hms-gateway WORDS`. Returns the exit code: 0 done, 1 refused or failed, 2 usage, 78 refused at start."""
     said = sys.argv[1:] if words is None else list(words)
     try:
-        return _run(said)
+        code = _run(said)
+        sys.stdout.flush()
+        return code
     except Failed as failed:
         print(f"hms-gateway: {failed}", file=sys.stderr)
         return failed.code
@@ -53,6 +55,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from complaining when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        print(f"hms-gateway: the output can't be written: {error.strerror}; send it elsewhere", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
 

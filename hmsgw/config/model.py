@@ -43,6 +43,7 @@ class Certificate:
 
     certificate: Annotated[str, FilePath(governed=False)]
     key: Annotated[str, FilePath(secret=True)]
+    where: Where = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,7 @@ class UpstreamTls:
     """The name the certificate must carry, and SNI; None: the endpoint's host."""
     certificate: Annotated[str | None, FilePath(governed=False)] = None
     key: Annotated[str | None, FilePath(secret=True)] = None
+    where: Where = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,14 +52,14 @@ def read_pair(chain_pem: bytes, key_pem: bytes) -> Leaf:
     """Read a chain's first certificate. Raises BadCertificate when it can't be read, or the key is another's."""
     try:
         certificate = x509.load_pem_x509_certificate(chain_pem)
-    except ValueError as error:
-        raise BadCertificate(f"the certificate is not PEM: {error}") from None
+    except ValueError:
+        raise BadCertificate("the certificate is not PEM, or what is between its lines is damaged") from None
     try:
         key = load_pem_private_key(key_pem, None)
     except TypeError:
         raise BadCertificate("the key is encrypted; store it without a passphrase, for the gateway only") from None
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadCertificate(f"the key is not PEM, or of no kind that can be used: {error}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadCertificate("the key is not PEM, damaged, or of no kind that can be used") from None
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
         raise BadCertificate("the key does not belong to the certificate; name the key that it was made with")

@@ -48,11 +48,17 @@ class ServerTls:
     """The certificates of one listener.
 
     pairs: (chain PEM, key PEM), the first for names that no other has. alpn: protocols in order of preference. where:
-    for faults. Raises Refused.
+    of the listener, for faults; places: of each pair, where it has one. Raises Refused.
     """
 
     def __init__(
-        self, pairs: tuple[tuple[bytes, bytes], ...], minimum: str, alpn: tuple[bytes, ...], *, where: Where
+        self,
+        pairs: tuple[tuple[bytes, bytes], ...],
+        minimum: str,
+        alpn: tuple[bytes, ...],
+        *,
+        where: Where,
+        places: tuple[Where, ...] = (),
     ) -> None:
         self.pairs = pairs
         self.minimum = minimum
@@ -66,7 +72,8 @@ class ServerTls:
                 context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), minimum)
                 load_chain(context, chain, key)
             except BadCertificate as error:
-                faults.append(Fault(where, f"certificate {index + 1} of this listener: {error}"))
+                place = places[index] if places else where
+                faults.append(Fault(place, f"certificate {index + 1} of this listener: {error}"))
                 continue
             context.set_alpn_protocols([protocol.decode() for protocol in alpn])
             context.num_tickets = 1  # clients keep one; OpenSSL's default is to send two
@@ -116,8 +123,8 @@ class ClientTls:
                 context.load_default_certs()
             else:
                 context.load_verify_locations(cadata=self.ca.decode("ascii"))
-        except (ssl.SSLError, ValueError) as error:
-            raise BadCertificate(f"the CA is not PEM: {error}") from None
+        except (ssl.SSLError, ValueError):
+            raise BadCertificate("the CA is not PEM, or what is between its lines is damaged") from None
         if (self.certificate is None) != (self.key is None):
             raise BadCertificate("a certificate to show needs its key, and a key its certificate")
         if self.certificate is not None and self.key is not None:

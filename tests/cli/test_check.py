@@ -64,7 +64,12 @@ class CheckTests(SynchronousTestCase):
         pair = f"{{certificate: {folder}/a.pem, key: {folder}/a.key}}"
         ran = self.check(f"listeners: [{{tls: {{certificates: [{pair}]}}}}]\nroutes: []\n")
         self.assertEqual((ran.code, ran.out), (1, ""))
-        self.assertIn(f"{self.path}:1:", ran.err)
+        self.assertEqual(ran.err, (
+            f"{self.path}:1:35: certificate 1 of this listener: the certificate is not PEM, or what is between its lines "
+            "is damaged\n"
+        ))  # fmt: skip
+        ran = self.check(f"services:\n  s:\n    tls:\n      ca: {folder}/a.pem\nroutes: []\n")
+        self.assertTrue(ran.err.startswith(f"{self.path}:4:7: services.s.tls: the CA is not PEM"), ran.err)
 
     def test_environment(self) -> None:
         """A file for another environment than the host's is a fault at its line, when the host's is told."""
