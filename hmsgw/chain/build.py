@@ -14,6 +14,7 @@ from typing import Any
 
 from hmsgw.chain.api import OptionError
 from hmsgw.chain.dropins import in_words
+from hmsgw.chain.heirs import heirs
 from hmsgw.chain.prepare import Prepared
 from hmsgw.chain.run import BuiltUse, Chain
 from hmsgw.chain.step import RequestStep, ResponseStep
@@ -26,7 +27,8 @@ _Key = tuple[object, ...]
 
 def build(prepared: Prepared, tools: Tools) -> list[Chain]:
     """One chain a route, in route order. Raises Refused when a plugin can't be built."""
-    workshop = _Workshop(tools)
+    running = [use.prepared for chain in tools.previous for use in chain.uses]
+    workshop = _Workshop(tools, heirs(running, [use for route in prepared.routes for use in route.uses]))
     chains = [_chain(tuple(workshop.built(use, route.name) for use in uses), tools) for route, uses in prepared.routes]
     if workshop.faults:
         raise Refused(workshop.faults)
@@ -51,8 +53,9 @@ def _chain(uses: tuple[BuiltUse, ...], tools: Tools) -> Chain:
 class _Workshop:
     """Makes each plugin object once, or takes it from the chains before."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, heirs: dict[str, str]) -> None:
         self.faults: list[Fault] = []
+        self._heirs = heirs
         self._tools = tools
         self._made: dict[_Key, BuiltUse] = {}
         self._earlier = _unchanged(tools.previous, tools.bundle)
@@ -80,7 +83,9 @@ class _Workshop:
         tools = replace(self._tools, bundle=reads, previous=())
         plugin = None
         try:
-            plugin = use.module.build(use.settings, tools, UseInfo(use.name, use.identity, use.where, route))
+            heir_of = self._heirs.get(use.identity, "")
+            info = UseInfo(use.name, use.identity, use.where, route, heir_of)
+            plugin = use.module.build(use.settings, tools, info)
         except OptionError as error:
             self.faults.append(Fault(use.where, f"{use.name}: {error}"))
         except Exception as error:

@@ -53,9 +53,11 @@ class Tools:
 class UseInfo(NamedTuple):
     """One use of a plugin. name: as written, the label of metrics and logs. identity: what its counters belong to.
     route: the first route that uses it; a plugin object serves every route with the same name and settings, unless
-    a setting `scope` is `route`: then each route has an object of its own."""
+    a setting `scope` is `route`: then each route has an object of its own. heir_of: the identity whose counts this one
+    goes on with, "" for none."""
 
     name: str
     identity: str
     where: Where
     route: str
+    heir_of: str = ""

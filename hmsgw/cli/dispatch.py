@@ -8,6 +8,7 @@ the command line names it, so that `reload` does not wait for what `demo` needs.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -58,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
-        if error.filename is not None:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
         print(f"hms-gateway: the output can't be written: {error.strerror}; send it elsewhere", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -10,7 +10,7 @@ not have been let in.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 from hmsgw.limits.calendar import CalendarWindow
 from hmsgw.limits.tables import CalendarTable, RollingTable, Room, Table
@@ -64,6 +64,13 @@ class Counters:
         if table is None:
             table = self._calendars[identity, period] = CalendarTable(self._room, period)
         return TableLimit(CalendarWindow(limit, period), table)
+
+    def rename(self, was: str, identity: str) -> None:
+        """What was counted for `was` counts for `identity` from now on, which has nothing of its own yet."""
+        both: tuple[dict[tuple[str, str], Any], ...] = (self._rolling, self._calendars)
+        for tables in both:
+            for name, kind in [key for key in tables if key[0] == was]:
+                tables.setdefault((identity, kind), tables.pop((name, kind)))
 
     def _rolling_table(self, identity: str, kind: str, lifetime_s: float) -> RollingTable:
         table = self._rolling.get((identity, kind))

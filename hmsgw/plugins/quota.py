@@ -38,7 +38,7 @@ def verify(settings: Settings, *_: object) -> None:
 
 def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:
     return Turnstile(
-        tools.counters.calendar(identity_of(use, settings.scope), settings.limit, settings.per),
+        tools.counters.calendar(identity_of(use, settings.scope, tools), settings.limit, settings.per),
         settings.key,
         settings.ipv6_prefix,
         tools.wall,

@@ -111,7 +111,7 @@ def verify(settings: Settings, *_: object) -> None:
 
 
 def build(settings: Settings, tools: Tools, use: UseInfo) -> Turnstile:
-    identity = identity_of(use, settings.scope)
+    identity = identity_of(use, settings.scope, tools)
     if settings.burst is None:
         limit = tools.counters.sliding(identity, settings.limit, settings.per)
     else:
@@ -137,9 +137,12 @@ def require_key(words: tuple[str, ...]) -> None:
         raise OptionError("say whose requests are counted together: ip, user, route or all", "key")
 
 
-def identity_of(use: UseInfo, scope: str) -> str:
-    """What the counters belong to: the use, or the use in one route."""
-    return f"{use.identity}\0{use.route}" if scope == "route" else use.identity
+def identity_of(use: UseInfo, scope: str, tools: Tools) -> str:
+    """What the counters belong to: the use, or the use in one route. Those that it goes on with are its own then."""
+    of_route = f"\0{use.route}" if scope == "route" else ""
+    if use.heir_of:
+        tools.counters.rename(use.heir_of + of_route, use.identity + of_route)
+    return use.identity + of_route
 
 
 def policy_name(use: UseInfo, limit: int, key: tuple[str, ...], per: object, usual: object) -> str:

@@ -105,6 +105,16 @@ class ReloadTests(GatewayCase):
             self.reloaded(gateway, named % 3 + self.config(route))
             self.assertEqual([wire.get("/few").status for _ in range(2)], [200, 429])
 
+    def test_shorthand_keeps_its_count(self) -> None:
+        """So does a shorthand, and options without a name."""
+        for uses in ("[rate-%dip]", "[{rate: {limit: %d, per: 1m}}]", "[quota-%dip]"):
+            route = f"- {{path: /few, service: web, plugins: {uses}}}"
+            gateway = self.gateway("defaults: {plugins: []}\n" + self.config(route % 2))
+            with Wire(gateway.port()) as wire:
+                self.assertEqual([wire.get("/few").status for _ in range(3)], [200, 200, 429])
+                self.reloaded(gateway, "defaults: {plugins: []}\n" + self.config(route % 3))
+                self.assertEqual([wire.get("/few").status for _ in range(2)], [200, 429])
+
     def test_faulty_file(self) -> None:
         """A fault is told, with its place, to the caller (exit 1), the log and the metric; nothing changes."""
         gateway = self.gateway(self.config("- {path: /old, service: web}"))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.limits.memory import Counters
+from hmsgw.limits.memory import Counters, Limit
 
 DAY = 86400.0
 
@@ -68,6 +68,21 @@ class SharingTests(SynchronousTestCase):
         for now in range(101, 150):
             slow.hit(f"other{now}", float(now))
         self.assertFalse(slow.hit("x", 150.0).allowed)
+
+
+class RenameTests(SynchronousTestCase):
+    def test_rename(self) -> None:
+        """What was counted under one identity counts under another, of every kind; the old one begins anew."""
+        counters = Counters()
+
+        def made(name: str) -> list[Limit]:
+            return [counters.sliding(name, 1, 60.0), counters.bucket(name, 1, 60.0, 1), counters.calendar(name, 1, "day")]
+
+        for limit in made("old"):
+            limit.hit("me", 0.0)
+        counters.rename("old", "new")
+        self.assertEqual([limit.peek("me", 0.0).allowed for limit in made("new")], [False] * 3)
+        self.assertEqual([limit.peek("me", 0.0).allowed for limit in made("old")], [True] * 3)
 
 
 class ForgettingTests(SynchronousTestCase):
