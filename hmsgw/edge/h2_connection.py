@@ -62,7 +62,7 @@ class H2Connection(TwistedProtocol):
         self.peer = peer
         limits = door.limits
         self.session = server_session(
-            streams=limits.streams, head_bytes=limits.head, fields=limits.fields, window_bytes=limits.buffer // 2
+            streams=limits.streams, head_bytes=limits.head, fields=limits.fields, window_bytes=limits.buffer
         )
         self.streams: dict[int, H2Stream] = {}
         self._written: set[H2Stream] = set()

@@ -39,7 +39,7 @@ _MAX_STREAM_ID = 2**31 - 1
 
 def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: int) -> Session:
     """A server's side of one connection. streams: most at once. head_bytes, fields: of one head. window_bytes: what a
-    client may send of one stream's body before any of it was taken; eight times that for the connection.
+    client may send of one stream's body before any of it was taken; four times that for the connection.
 
     A head up to twice the bounds is still handed over, so that it can be answered; beyond that the connection ends.
     """
@@ -61,7 +61,7 @@ def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: 
             Setting.NO_RFC7540_PRIORITIES: 1,
         }
     )
-    session.set_local_window_size(8 * window_bytes)
+    session.set_local_window_size(4 * window_bytes)
     return session
 
 

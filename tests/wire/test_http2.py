@@ -13,7 +13,7 @@ START = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b
 
 def connected() -> tuple[Session, Connection]:
     """A server's session with small bounds, and a client's that has seen its settings."""
-    server = server_session(streams=10, head_bytes=1000, fields=10, window_bytes=10_000)
+    server = server_session(streams=10, head_bytes=1000, fields=10, window_bytes=20_000)
     client = Connection(Role.CLIENT)
     client.initiate_connection()
     server.receive_data(client.data_to_send())
@@ -29,7 +29,7 @@ class SessionTests(SynchronousTestCase):
     def test_settings(self) -> None:
         """What the client is told: streams at once, the window, the size of a head, priorities by RFC 9218."""
         _, client = connected()
-        self.assertEqual({3: 10, 4: 10_000, 6: 1000, 9: 1}, {key: client.remote_settings[key] for key in (3, 4, 6, 9)})
+        self.assertEqual({3: 10, 4: 20_000, 6: 1000, 9: 1}, {key: client.remote_settings[key] for key in (3, 4, 6, 9)})
         self.assertEqual(80_000, client.remote_window_size)
 
     def test_windows_are_given_back_by_hand(self) -> None:
@@ -38,9 +38,9 @@ class SessionTests(SynchronousTestCase):
         number = client.send_request(START)
         client.send_data(number, bytes(50_000))
         server.receive_data(client.data_to_send())
-        self.assertEqual(10_000, sum(len(e.data) for e in server.events() if isinstance(e, events.DataReceived)))
+        self.assertEqual(20_000, sum(len(e.data) for e in server.events() if isinstance(e, events.DataReceived)))
         self.assertEqual(b"", server.data_to_send())
-        server.acknowledge_received_data(10_000, number)
+        server.acknowledge_received_data(20_000, number)
         client.receive_data(server.data_to_send())
         self.assertNotEqual(b"", client.data_to_send())
 
