@@ -8,6 +8,7 @@ at once; what the client does not read waits in its stream, bounded, and the exc
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -188,7 +189,8 @@ class H2Connection(TwistedProtocol):
         stream = self.streams.get(event.stream_id)
         if stream is None:
             if data:
-                self.session.acknowledge_received_data(len(data), event.stream_id)
+                with contextlib.suppress(NGH2Error):  # a later frame of the same read may have ended it all
+                    self.session.acknowledge_received_data(len(data), event.stream_id)
             return
         if data:
             stream.data(data)

@@ -7,6 +7,7 @@ for too long. Refuses to know: other streams, bytes (`edge.h2_connection`, `wire
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from hmsgw.deadlines import NEVER
@@ -14,7 +15,7 @@ from hmsgw.edge.door import Door
 from hmsgw.edge.peer import Peer
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead, ResponseHead
-from hmsgw.wire.http2 import ErrorCode, Session
+from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
 from hmsgw.wire.http2_heads import informational_pairs, response_pairs, trailer_pairs
 
 
@@ -105,7 +106,7 @@ class H2Stream:
     def _give_back(self) -> None:
         held, self._held = self._held, 0
         if held:
-            self._carrier.session.acknowledge_received_data(held, self.number)
+            self._ask(self._carrier.session.acknowledge_received_data, held, self.number)
 
     def deadline_passed(self, now: float) -> None:
         """The client neither sends its body nor reads its answer."""
@@ -123,7 +124,8 @@ class H2Stream:
     def send_informational(self, status: int, fields: list[Field]) -> None:
         """A 1xx answer."""
         if not self.gone:
-            self._carrier.session.send_informational_response(self.number, informational_pairs(status, fields))
+            pairs = informational_pairs(status, fields)
+            self._ask(self._carrier.session.send_informational_response, self.number, pairs)
 
     def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
         """The final answer, all of it."""
@@ -140,11 +142,14 @@ class H2Stream:
         allowed = head.body and self.head.method != b"HEAD" and status != 204 and status != 304 and not ended
         self._body_allowed = allowed
         pairs = response_pairs(head, self.exchange.wall_s)
-        self._carrier.session.send_response(self.number, pairs, end_stream=not allowed)
+        try:
+            self._carrier.session.send_response(self.number, pairs, end_stream=not allowed)
+        except NGH2Error:
+            self.gone = True
 
     def send_data(self, data: bytes) -> None:
         if self._body_allowed and data and not self.gone:
-            self._carrier.session.send_data(self.number, data)
+            self._ask(self._carrier.session.send_data, self.number, data)
             self.queued += len(data)
 
     def send_end(self, trailers: list[Field]) -> None:
@@ -156,9 +161,9 @@ class H2Stream:
         if self._body_allowed:
             session = self._carrier.session
             if trailers:
-                session.send_trailers(self.number, trailer_pairs(trailers))
+                self._ask(session.send_trailers, self.number, trailer_pairs(trailers))
             else:
-                session.end_stream(self.number)
+                self._ask(session.end_stream, self.number)
         if self._paused or self._held:
             self._paused = False
             self._give_back()
@@ -193,7 +198,15 @@ class H2Stream:
 
     def _reset(self, code: int) -> None:
         self.was_reset = True
-        self._carrier.session.reset_stream(self.number, code)
+        self._ask(self._carrier.session.reset_stream, self.number, code)
+
+    def _ask(self, do: Callable[..., None], *what: Any) -> None:
+        """Of the session. It says no when the client's next frame, in the same read, has ended the stream or all of the
+        connection; the event that tells us is on its way."""
+        try:
+            do(*what)
+        except NGH2Error:
+            self.gone = True
 
     # --- how fast the client reads
 
