@@ -208,17 +208,27 @@ class H2Connection(TwistedProtocol):
         stream.end(sendable_trailers(fields))
 
     def _stream_reset(self, event: StreamReset) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is not None:
+            stream.was_reset = True
+        self._count_reset()
+
+    def _count_reset(self) -> None:
+        """A stream has ended by the client's will or fault."""
         if not self._budget.spend_reset(self.door.seconds()):
             self._end(ErrorCode.ENHANCE_YOUR_CALM)
 
     def _stream_closed(self, event: StreamClosed) -> None:
         number = event.stream_id
         stream = self.streams.pop(number, None)
-        self._order.closed(number, by_us=stream is None or stream.was_reset or event.error_code != ErrorCode.NO_ERROR)
+        failed = event.error_code != ErrorCode.NO_ERROR
+        self._order.closed(number, by_us=failed or stream is None or stream.was_reset)
         if stream is not None:
             self._written.discard(stream)
             stream.lost()
-        if not self.streams:
+        if failed and (stream is None or not stream.was_reset):
+            self._count_reset()  # by the library, for what the client did (CVE-2025-8671)
+        if not self.streams and not self._closing:
             self._idle_at = self.door.seconds() + self.door.settings.keep_alive
             self._arm()
 

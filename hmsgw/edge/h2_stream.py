@@ -33,7 +33,7 @@ class Carrier(Protocol):
 
 class H2Stream:
     """number: the stream's id. head: the request's. exchange: None once it is over. queued: bytes of the answer that
-    wait for the client's window. unfinished: the client has not ended its body. was_reset: by us."""
+    wait for the client's window. unfinished: the client has not ended its body. was_reset: by us, or by the client."""
 
     __slots__ = (
         "_answered", "_body_allowed", "_carrier", "_full", "_has_body", "_held", "_paused", "deadline", "exchange",

@@ -320,6 +320,29 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual({"aborted"}, {wire.closed for wire in walk.upstreams})
         self.assertEqual(0, walk.cluster.active)
 
+    def test_made_you_reset(self) -> None:
+        """CVE-2025-8671: what makes the gateway itself reset streams is bounded as resets are."""
+        walk = Walk()
+        client = H2Client(walk)
+        count = 0
+        while client.wire.closed is None and count < 5000:
+            number = client.request(b"/%d" % count, b"POST", (b"content-length", b"1"), ended=False)
+            client.wire.protocol.dataReceived(frame(0, 1, number, b"more than one"))
+            client.pump()
+            count += 1
+        self.assertLess(count, 2000)
+        self.assertEqual({"aborted"}, {wire.closed for wire in walk.upstreams})
+        self.assertEqual(0, walk.cluster.active)
+
+    def test_malformed_heads(self) -> None:
+        """They go nowhere, and their number is bounded too."""
+        client = H2Client(Walk())
+        count = 0
+        while client.wire.closed is None and count < 5000:
+            client.request(b"/a", b"GET", (b"connection", b"close"))
+            count += 1
+        self.assertLess(count, 2000)
+
     def test_continuation(self) -> None:
         """A head without end."""
         start = frame(1, 0, 1, b"\x00\x01a\x01b")
