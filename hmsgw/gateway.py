@@ -42,6 +42,7 @@ from hmsgw.transport.connect import Connector
 from hmsgw.transport.listen import open_socket, serve
 from hmsgw.transport.loops import soon_of
 from hmsgw.transport.tls import ClientTls
+from hmsgw.transport.unsent import unsent
 from hmsgw.transport.verified import HttpsPolicy
 from hmsgw.upstream.cluster import Cluster
 from hmsgw.upstream.connection import UpstreamConnection
@@ -234,6 +235,7 @@ class Gateway(MultiService):
             h2_gauge=self.metrics.connections(listener.name, "h2"),
             become=become,
             soon=soon_of(self.reactor),
+            unsent=unsent,
             protocols=listener.protocols,
         )
         door.plane = self.plane

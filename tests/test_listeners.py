@@ -92,6 +92,7 @@ class ListenersTests(SynchronousTestCase):
         return Door(
             listener.name, "http", Limits(), DeadlineSettings(), Deadlines(clock, clock.seconds), clock.seconds,
             lambda *_: None, str, Gauge(), Crowd(), h2_gauge=Gauge(), become=become, soon=lambda call: call(),
+            unsent=lambda wire: wire.unsent,
         )  # fmt: skip
 
     def want(self, *ports: int, tls: Any = None, name: str = "public") -> list[str]:

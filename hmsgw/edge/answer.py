@@ -48,8 +48,8 @@ class AnswerWriter:
 
     __slots__ = (
         "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_door", "_exchange", "_full", "_head",
-        "_head_timed", "_keep_alive_s", "_lost", "_out", "_pauses", "_reader", "_state", "deadline", "transport",
-        "wake_s",
+        "_head_timed", "_keep_alive_s", "_lost", "_out", "_pauses", "_reader", "_state", "_unsent", "deadline",
+        "transport", "wake_s",
     )  # fmt: skip
 
     transport: Any
@@ -70,6 +70,7 @@ class AnswerWriter:
     _pauses: int
     _reader: BodyReader | None
     _state: State
+    _unsent: int
 
     def send_informational(self, status: int, fields: list[Field]) -> None:
         """A 1xx answer, at once."""
@@ -175,9 +176,18 @@ class AnswerWriter:
     def write_full(self) -> None:
         """The client does not read as fast as the answer comes."""
         self._full = True
+        self._unsent = self._door.unsent(self.transport)
         self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
         if self._exchange is not None:
             self._exchange.edge_full()
+
+    def still_reads(self) -> bool:
+        """Whether the client has taken anything since it was looked last; if so, it has as much time again."""
+        before, self._unsent = self._unsent, self._door.unsent(self.transport)
+        if self._unsent == before:
+            return False
+        self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+        return True
 
     def write_ready(self) -> None:
         self._full = False

@@ -55,6 +55,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._body_allowed = True
         self._pauses = 0
         self._full = False
+        self._unsent = 0
         self._lost = False
         self._registered = False
         self._lingered = 0
@@ -127,7 +128,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self._close_after = True
             self._exchange.body_timed_out()
             self.flush()
-        else:
+        elif self._state is LINGERING or not self.still_reads():
             self.abort()
 
     # --- reading
@@ -375,6 +376,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         if not self._lost:
             self._state = CLOSING
             self._unregister()
+            self._unsent = self._door.unsent(self.transport)
             self.transport.loseConnection()
             self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
 

@@ -35,8 +35,8 @@ class Door:
     plane: the one that new exchanges get; a reload stores another.
 
     canonical_host: the one spelling of an address. become: (transport, protocol), gives an open connection to another
-    Protocol. soon: calls when the events that are there have been handled. protocols: what is spoken here. open: the
-    connections that are there.
+    Protocol. soon: calls when the events that are there have been handled. unsent: the bytes that a transport holds.
+    protocols: what is spoken here. open: the connections that are there.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Door:
         h2_gauge: Gauge,
         become: Callable[[Any, Any], None],
         soon: Callable[[Callable[[], None]], object],
+        unsent: Callable[[Any], int],
         protocols: tuple[str, ...] = ("h2", "http/1.1"),
     ) -> None:
         self.name = name
@@ -71,6 +72,7 @@ class Door:
         self.h2_gauge = h2_gauge
         self.become = become
         self.soon = soon
+        self.unsent = unsent
         self.protocols = protocols
         self.open: set[Any] = set()
         self.draining = False

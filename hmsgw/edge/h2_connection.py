@@ -77,6 +77,7 @@ class H2Connection(TwistedProtocol):
         self._draining = False
         self._closing = False
         self._again = False
+        self._unsent = 0
         self._flushing = False
         #: When the transport has taken nothing for too long; when the second GOAWAY is due; when idling ends.
         self._stuck_at = self._last_call_at = self._idle_at = NEVER
@@ -143,8 +144,14 @@ class H2Connection(TwistedProtocol):
 
     def deadline_passed(self, now: float) -> None:
         if self._closing or now >= self._stuck_at:
-            self.abort()
-        elif now >= self._last_call_at:
+            before, self._unsent = self._unsent, self.door.unsent(self.transport)
+            if self._unsent == before:
+                self.abort()
+            else:  # the client reads on, if slowly
+                self._stuck_at = now + self.door.settings.body_progress
+                self._arm()
+            return
+        if now >= self._last_call_at:
             self._last_call_at = NEVER
             self.session.send_goaway(ErrorCode.NO_ERROR)
             self.flush()
@@ -297,6 +304,7 @@ class H2Connection(TwistedProtocol):
 
     def pauseProducing(self) -> None:
         self._full = True
+        self._unsent = self.door.unsent(self.transport)
         self._stuck_at = self.door.seconds() + self.door.settings.body_progress
         self._arm()
 
@@ -357,8 +365,11 @@ class H2Connection(TwistedProtocol):
         for stream in streams.values():
             stream.abandon()
         self.transport.unregisterProducer()
+        self._unsent = self.door.unsent(self.transport)
         self.transport.loseConnection()
-        self.door.deadlines.arm(self, self.door.seconds() + self.door.settings.body_progress)
+        self._stuck_at = self.door.seconds() + self.door.settings.body_progress
+        self._idle_at = self._last_call_at = NEVER
+        self._arm()
 
 
 _HEED: dict[type, Callable[[H2Connection, Any], None]] = {

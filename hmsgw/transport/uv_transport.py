@@ -192,6 +192,16 @@ class UvTransport:
         self._uv.set_protocol(self)  # uvloop keeps the method, not the adapter
         protocol.makeConnection(self)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return 0 if self._uv is None or self._lost else int(self._uv.get_write_buffer_size())
+
+    def fileno(self) -> int:
+        """Of the socket; -1 when there is none."""
+        sock = None if self._uv is None or self._lost else self._uv.get_extra_info("socket")
+        return -1 if sock is None else int(sock.fileno())
+
     def getPeer(self) -> Any:
         return _address(self._uv.get_extra_info("peername"))
 

@@ -42,6 +42,7 @@ class DoorTests(SynchronousTestCase):
         return Door(
             "public", "https", Limits(connections=connections), DeadlineSettings(), Deadlines(clock, clock.seconds),
             clock.seconds, lambda *_: None, str, gauge, crowd, h2_gauge=Gauge(), become=become, soon=lambda call: call(),
+            unsent=lambda wire: wire.unsent,
         )  # fmt: skip
 
     def test_bound(self) -> None:

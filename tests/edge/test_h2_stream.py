@@ -68,6 +68,20 @@ class FlowTests(SynchronousTestCase):
         walk.passes(6)
         self.assertEqual("aborted", client.wire.closed)
 
+    def test_reads_slowly(self) -> None:
+        """A client that takes something in each `body_progress` is never given up; one that stops is."""
+        walk, client = begin(limits=Limits(buffer=32 * 1024), deadlines=Deadlines(body_progress=5))
+        client.request()
+        client.wire.unsent = 1000
+        client.wire.producer.pauseProducing()
+        client.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n")
+        for _ in range(10):
+            walk.passes(4)
+            client.wire.unsent -= 1
+        self.assertIsNone(client.wire.closed)
+        walk.passes(11)
+        self.assertEqual("aborted", client.wire.closed)
+
     def test_stalled_body(self) -> None:
         """408 for one that stops; the connection stays."""
         walk, client = begin(deadlines=Deadlines(body_progress=5))

@@ -72,6 +72,24 @@ class BodyTests(GatewayCase):
                 self.assertEqual(self.received(wire), (LARGE, expected_hash()))
                 self.assertTrue((growth := most.growth()) < 20 * MIB, (listener, growth))
 
+    def test_slow_but_steady(self) -> None:
+        """A client that takes a little in each `body_progress` is not cut off."""
+
+        def large(got: Received, to: socket.socket) -> None:
+            to.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE)
+            for _ in range(LARGE // len(BLOCK)):
+                to.sendall(BLOCK)
+
+        gateway = self.serve(Origin(large), "deadlines: {body_progress: 1s}\n")
+        for listener, tls in (("public", False), ("secure", True)):
+            with Wire(gateway.port(listener), tls=tls, receive_buffer=16384) as wire:
+                wire.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+                for _ in range(16):
+                    time.sleep(0.25)
+                    self.assertGreater(len(wire.sock.recv(32768)), 0, listener)
+                cut = [line for line in gateway.lines("request") if (line["tls"] is not None) is tls]
+                self.assertEqual(cut, [])
+
     def received(self, wire: Wire) -> tuple[int, str]:
         """Length and SHA-256 of a body that is not kept."""
         head = b""

@@ -697,6 +697,20 @@ class BackPressureTests(SynchronousTestCase):
         self.assertEqual((walk.client.closed, walk.upstream.closed), ("aborted", "aborted"))
         self.assertEqual(walk.records[0][3], "client-gone")
 
+    def test_client_that_reads_slowly_is_kept(self) -> None:
+        """A client that takes something in each `body_progress` has another, while answered and while closing."""
+        walk = Walk(deadlines=Deadlines(body_progress=10.0))
+        walk.client.unsent = 1000
+        walk.get(more=b"Connection: close\r\n")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        walk.client.producer.pauseProducing()
+        for _ in range(10):
+            walk.passes(8)
+            walk.client.unsent -= 1
+        self.assertIsNone(walk.client.closed)
+        walk.passes(22)
+        self.assertEqual(walk.client.closed, "aborted")
+
     def test_slow_upstream_pauses_the_client(self) -> None:
         """When the upstream's buffer is full the client is not read."""
         walk = Walk()

@@ -43,6 +43,7 @@ class Wire:
         self.reading = True
         self.closed: str | None = None
         self.half_closed = False
+        self.unsent = 0
         self.producer: Any = None
         self.protocol: Any = None
 
@@ -165,6 +166,7 @@ class Walk:
         self.door = Door(
             "public", "http", self.plane.limits, deadlines or DeadlineSettings(), self.deadlines, self.clock.seconds,
             Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), become=become, soon=lambda call: call(),
+            unsent=lambda wire: wire.unsent,
         )  # fmt: skip
         self.door.plane = self.plane
         self.client = self.new_client(client)
