@@ -75,6 +75,7 @@ class Turnstile:
         if not self._enforced:
             if not decision.allowed:
                 raise self._refusal(retry_after(decision))
+            self._allowed[0] += 1
             return
         if req.limits is None:
             req.limits = [(self._policy, self._name, decision)]

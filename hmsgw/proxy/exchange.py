@@ -224,6 +224,7 @@ class Exchange(AnswerSide):
     def upstream_unavailable(self, reason: Reason, detail: str, member: Any) -> None:
         """No connection: nothing was sent, so any method may be tried elsewhere."""
         self._attempt = None
+        self.upstream = member.name
         if self.done:
             return
         if self._may_retry("connect"):

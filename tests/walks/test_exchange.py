@@ -612,6 +612,7 @@ class UpstreamTroubleTests(SynchronousTestCase):
         walk.connect_fails()
         walk.connect_fails()
         self.assertIn(b"upstream-connect", walk.client_sees())
+        self.assertIn(walk.finished[-1].upstream, ("10.0.0.1", "10.0.0.2"))  # the one that was tried last
 
     def test_keep_alive_race_is_repaired(self) -> None:
         """A reused connection that closes before any byte: a GET goes again on a new one, a POST does not."""
