@@ -22,6 +22,10 @@ BACKLOG = 4096
 """How many connections may wait to be accepted."""
 
 
+#: Address, port, and the name where the port is 0: any free one, so that several may be asked for.
+Place = tuple[str, int, str]
+
+
 class Serving(Protocol):
     """A socket that is accepted from (`transport.listen`)."""
 
@@ -43,21 +47,25 @@ class Open:
     address: tuple[str, int] = field(init=False)
 
     @property
-    def place(self) -> tuple[str, int]:
-        return (self.listener.address, self.listener.port)
+    def place(self) -> Place:
+        return _place(self.listener)
 
     def __post_init__(self) -> None:
         name = self.sock.getsockname()
         self.address = (name[0], name[1])
 
 
-def _places(wanted: list[tuple[Listener, Any]]) -> list[tuple[str, int]]:
-    return [(listener.address, listener.port) for listener, _ in wanted]
+def _place(listener: Listener) -> Place:
+    return (listener.address, listener.port, "" if listener.port else listener.name)
 
 
-def _in_the_way(place: tuple[str, int], leaving: list[Open]) -> bool:
+def _places(wanted: list[tuple[Listener, Any]]) -> list[Place]:
+    return [_place(listener) for listener, _ in wanted]
+
+
+def _in_the_way(place: Place, leaving: list[Open]) -> bool:
     """Whether one of these listens where `place` is to be. Port 0 is any that is free."""
-    address, port = place
+    address, port, _ = place
     return port != 0 and any(one.listener.port == port and overlap(one.listener.address, address) for one in leaving)
 
 
@@ -67,8 +75,8 @@ class Plan:
     now listen no more. quiet: those sockets, once they do not."""
 
     wanted: list[tuple[Listener, Any]]
-    opened: dict[tuple[str, int], socket.socket] = field(default_factory=dict)
-    late: list[tuple[str, int]] = field(default_factory=list)
+    opened: dict[Place, socket.socket] = field(default_factory=dict)
+    late: list[Place] = field(default_factory=list)
     quiet: list[Open] = field(default_factory=list)
 
 
@@ -89,7 +97,7 @@ class Listeners:
         self._serve = serve
         self._new_door = new_door
         self._running = False
-        self._open: dict[tuple[str, int], Open] = {}
+        self._open: dict[Place, Open] = {}
         self._leaving: list[Open] = []
 
     @property
@@ -128,10 +136,10 @@ class Listeners:
         places = set(_places(wanted))
         return [one for place, one in self._open.items() if place not in places]
 
-    def _bind(self, places: list[tuple[str, int]], plan: Plan) -> None:
+    def _bind(self, places: list[Place], plan: Plan) -> None:
         try:
             for place in places:
-                plan.opened[place] = self._open_socket(*place)
+                plan.opened[place] = self._open_socket(*place[:2])
         except BaseException:
             self.abandon(plan)
             raise
@@ -149,7 +157,7 @@ class Listeners:
         """Carry a plan out. Returns what changed, in words."""
         said: list[str] = []
         self._leaving = [one for one in self._leaving if one.door.open]
-        wanted = {(listener.address, listener.port): (listener, tls) for listener, tls in plan.wanted}
+        wanted = {_place(listener): (listener, tls) for listener, tls in plan.wanted}
         for place in [place for place in self._open if place not in wanted]:
             gone = self._open.pop(place)
             self._leaving.append(gone)

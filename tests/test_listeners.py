@@ -106,6 +106,14 @@ class ListenersTests(SynchronousTestCase):
         self.listeners.start()
         self.assertEqual(self.opened, [one.sock for one in self.served])
 
+    def test_any_free_port(self) -> None:
+        """Port 0 may be asked for more than once; each listener keeps its own."""
+        wanted = [(Listener(name=name, address="::1", port=0), None) for name in ("a", "b")]
+        self.listeners.commit(self.listeners.plan(list(wanted)))
+        self.assertEqual((len(self.opened), len(self.listeners.open)), (2, 2))
+        self.assertEqual([], self.listeners.commit(self.listeners.plan(list(wanted))))
+        self.assertEqual(len(self.opened), 2)
+
     def test_stays(self) -> None:
         """What stays keeps socket, door and connections; its new certificates reach the next connections."""
         self.want(80, tls="old")
