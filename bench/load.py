@@ -102,14 +102,22 @@ def run(url: str, script: Path, *, connections: int, seconds: float) -> Counted:
     if wrk is None:
         raise LoadFailed("wrk is not installed: apt install wrk")
     whole_s = max(1, round(seconds))  # wrk knows whole seconds only
-    command = [wrk, "-t1", f"-c{connections}", f"-d{whole_s}s", "--timeout", "30s", "-s", str(script), url]
+    options = ["-t1", f"-c{connections}", f"-d{whole_s}s", "--timeout", "30s", "-s", str(script)]
+    return counted(output_of(wrk, options, url, whole_s))
+
+
+def output_of(program: str, options: list[str], url: str, seconds: float) -> str:
+    """What a load generator says of a run of `seconds`. Raises LoadFailed when it does not end well."""
+    word = Path(program).name
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=whole_s + _GRACE_S, check=False)
+        ended = subprocess.run(
+            [program, *options, url], capture_output=True, text=True, timeout=seconds + _GRACE_S, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise LoadFailed(f"wrk did not end {_GRACE_S:.0f} s after its time, loading {url}") from None
+        raise LoadFailed(f"{word} did not end {_GRACE_S:.0f} s after its time, loading {url}") from None
     if ended.returncode:
-        raise LoadFailed(f"wrk ended with exit code {ended.returncode} on {url}: {ended.stderr.strip()}")
-    return counted(ended.stdout)
+        raise LoadFailed(f"{word} ended with exit code {ended.returncode} on {url}: {ended.stderr.strip()}")
+    return ended.stdout
 
 
 def counted(text: str) -> Counted:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 
-from bench.load import Counted, LoadFailed
+from bench.load import Counted, LoadFailed, output_of
 
 STREAMS = 4
 """At once on each connection."""
-_GRACE_S = 20.0
 
 
 def run(url: str, token: str | None, *, connections: int, seconds: float) -> Counted:
@@ -23,15 +21,10 @@ def run(url: str, token: str | None, *, connections: int, seconds: float) -> Cou
     if h2load is None:
         raise LoadFailed("h2load is not installed: apt install nghttp2-client")
     whole_s = max(1, round(seconds))
-    fields = ["-H", f"Authorization: Bearer {token}"] if token else []
-    command = [h2load, "-t1", f"-c{connections}", f"-m{STREAMS}", f"-D{whole_s}", *fields, url]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=whole_s + _GRACE_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise LoadFailed(f"h2load did not end {_GRACE_S:.0f} s after its time, loading {url}") from None
-    if ended.returncode:
-        raise LoadFailed(f"h2load ended with exit code {ended.returncode} on {url}: {ended.stderr.strip()}")
-    return counted(ended.stdout, whole_s)
+    options = ["-t1", f"-c{connections}", f"-m{STREAMS}", f"-D{whole_s}"]
+    if token:
+        options += ["-H", f"Authorization: Bearer {token}"]
+    return counted(output_of(h2load, options, url, whole_s), whole_s)
 
 
 def counted(text: str, seconds: float) -> Counted:

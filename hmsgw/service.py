@@ -37,8 +37,8 @@ from hmsgw.control.socket import ControlFactory, Refusal, listen
 from hmsgw.control.threads import in_daemon_thread
 from hmsgw.generation import Candidate
 from hmsgw.governance.audit import AuditLog
-from hmsgw.governance.policy import check_command, notice_of_dev, refusal_of_unsigned, reload_command
-from hmsgw.startup import Prepared, check_policy, own_words, read, start_command
+from hmsgw.governance.policy import check_command, next_command, notice_of_dev, refusal_of_unsigned, reload_command
+from hmsgw.startup import Prepared, check_policy, own_words, read
 from hmsgw.status import status_of
 from hmsgw.telemetry.admin import AdminSite
 from hmsgw.telemetry.exposition import Build, Exposition
@@ -182,12 +182,12 @@ class GatewayService(MultiService):
         # Before anything is read: an unsigned file is neither parsed nor are its plugins run.
         if unsigned := refusal_of_unsigned(path, dev=options.dev):
             first = "; to try it on this machine, stop this gateway and start one that may"
-            raise NotTaken([unsigned + first], start_command(path, options))
+            raise NotTaken([unsigned + first], next_command(path, **options.said))
         try:
             candidate = read(path, options, self._prepared.environ, self.gateway.candidate)
             check_policy(candidate, options)
         except UsageFault as fault:
-            raise NotTaken([str(fault)], start_command(path, options, port=False)) from None
+            raise NotTaken([str(fault)], next_command(path, **{**options.said, "port": None})) from None
         except Refused as refused:
             advice = check_command(path, options.environment)
             raise NotTaken([str(fault) for fault in refused.faults], advice) from None
@@ -196,7 +196,7 @@ class GatewayService(MultiService):
     def _apply(self, candidate: Candidate) -> tuple[str, list[str]]:
         if self._stopping:
             stopping = "the gateway is stopping; what it would load now it could not serve"
-            raise NotTaken([stopping], start_command(candidate.path, self._prepared.options))
+            raise NotTaken([stopping], next_command(candidate.path, **self._prepared.options.said))
         self._notifier.reloading()
         admin = self._prepared.admin
         try:

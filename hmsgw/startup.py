@@ -20,7 +20,7 @@ from hmsgw.control.options import DEFAULT_PORT, StartOptions, UsageFault
 from hmsgw.control.state import StateFolder
 from hmsgw.gateway import Gateway
 from hmsgw.generation import Candidate, read_candidate
-from hmsgw.governance.policy import next_command, refusal_of_environment
+from hmsgw.governance.policy import refusal_of_environment
 from hmsgw.telemetry.access_log import LineWriter
 from hmsgw.transport.listen import BindError, open_socket
 from hmsgw.transport.selfsigned import self_signed
@@ -36,17 +36,6 @@ class Prepared:
     candidate: Candidate
     gateway: Gateway
     admin: AdminPort
-
-
-def start_command(path: str, options: StartOptions, *, port: bool = True) -> str:
-    """What to type to start a gateway like this one with the file at `path`. port: False leaves --port out."""
-    return next_command(
-        path,
-        state_dir=options.state_dir,
-        port=options.port if port else None,
-        admin_port=options.admin_port,
-        environment=options.environment,
-    )
 
 
 def check_policy(candidate: Candidate, options: StartOptions) -> None:

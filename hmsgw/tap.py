@@ -168,8 +168,7 @@ def _made(options: StartOptions, reopen_output: Callable[[], None]) -> tuple[Gat
     try:
         # Before anything is read: an unsigned file is neither parsed nor are its plugins compiled.
         if options.config is not None and (why := refusal_of_unsigned(options.config, dev=options.dev)):
-            said = {name: getattr(options, name) for name in ("state_dir", "port", "admin_port", "environment")}
-            _end(EXIT_REFUSED, f"{why}. To try it on this machine: {next_command(options.config, **said)}")
+            _end(EXIT_REFUSED, f"{why}. To try it on this machine: {next_command(options.config, **options.said)}")
         reactor = choose_reactor(os.environ)
         # The rooms are imported when the reactor is there: none of them may choose another.
         from hmsgw.service import GatewayService

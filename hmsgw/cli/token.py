@@ -15,10 +15,10 @@ import jwt
 
 from hmsgw.cli.ending import EXIT_DONE, EXIT_USAGE, Failed
 from hmsgw.cli.state import add_state_dir, folder_of
+from hmsgw.control.overrides import SECRET_KEY
 from hmsgw.control.state import StateFault, StateFolder
 
 DEFAULT_TTL = "1h"
-_SECRET = "HMSGW_JWT_SECRET"
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -65,12 +65,12 @@ def _secret(folder: StateFolder) -> str:
     key = accepted.get("key") if accepted is not None else None
     if key is None:
         return secret
-    if key != _SECRET or not os.environ.get(_SECRET):
+    if key != SECRET_KEY or not os.environ.get(SECRET_KEY):
         raise Failed(
             f"the gateway was started with ${key}, so it does not take tokens of the development key; "
-            + ("set the same here" if key == _SECRET else f"start it without ${key}")
+            + ("set the same here" if key == SECRET_KEY else f"start it without ${key}")
         )
-    return os.environ[_SECRET]
+    return os.environ[SECRET_KEY]
 
 
 def _seconds(word: str) -> int:

@@ -52,6 +52,11 @@ class StartOptions:
     environment: str | None = None
     dev: bool = False
 
+    @property
+    def said(self) -> dict[str, object]:
+        """What another gateway like this one is started with, but for its file; None: not said."""
+        return {name: getattr(self, name) for name in ("state_dir", "port", "admin_port", "environment")}
+
 
 def start_options(said: Mapping[str, object], environ: Mapping[str, str]) -> StartOptions:
     """said: option name as in START_OPTIONS -> its text, None when not given; `dev` -> truth. Raises UsageFault."""

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from hmsgw.control.options import StartOptions
 
 _SHOWN_KEYS = ("HMSGW_JWT_JWKS_URL", "HMSGW_JWT_PUBLIC_KEY")
-_SECRET = ("HMSGW_JWT_SECRET",)
+SECRET_KEY = "HMSGW_JWT_SECRET"
 
 
 def key_variable(environ: Mapping[str, str]) -> str | None:
     """The variable whose key judges tokens where a configuration names none. None: no variable is set."""
-    return next((name for name in (*_SHOWN_KEYS, *_SECRET) if environ.get(name)), None)
+    return next((name for name in (*_SHOWN_KEYS, SECRET_KEY) if environ.get(name)), None)
 
 
 def overrides(options: StartOptions, environ: Mapping[str, str], *, registry: bool) -> dict[str, str]:
@@ -24,5 +24,6 @@ def overrides(options: StartOptions, environ: Mapping[str, str], *, registry: bo
     found = {name: str(value) for name, value in said.items() if value is not None}
     shown = ("REG_URL", *_SHOWN_KEYS) if registry else _SHOWN_KEYS
     found |= {f"${name}": environ[name] for name in shown if environ.get(name)}
-    found |= {f"${name}": "(secret)" for name in _SECRET if environ.get(name)}
+    if environ.get(SECRET_KEY):
+        found[f"${SECRET_KEY}"] = "(secret)"
     return found

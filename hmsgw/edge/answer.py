@@ -17,7 +17,7 @@ from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, HEAD, State
 from hmsgw.wire.bodies import BodyReader, CountedBody, chunk, last_chunk
 from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.headers import Field
-from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.heads import RequestHead, ResponseHead, has_content
 from hmsgw.wire.http1 import encode_response
 
 #: A body that nobody wants is read to its end when that is near; else the connection closes after the answer.
@@ -121,7 +121,7 @@ class AnswerWriter:
         status = head.code
         framing = b""
         self._chunk_answer = False
-        self._body_allowed = head.body and request.method != b"HEAD" and status != 204 and status != 304
+        self._body_allowed = has_content(head, request.method)
         if head.length is not None:
             if not head.framed and status != 204:
                 framing = b"Content-Length: %d\r\n" % head.length

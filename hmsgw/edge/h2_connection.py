@@ -26,7 +26,7 @@ from hmsgw.edge.peer import Peer
 from hmsgw.wire.bodies import sendable_trailers
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import BadLine, parse_pair
-from hmsgw.wire.heads import RequestHead, unreadable_request
+from hmsgw.wire.heads import unreadable_request
 from hmsgw.wire.http2 import (
     DataReceived,
     DenialOfServiceError,
@@ -172,7 +172,6 @@ class H2Connection(TwistedProtocol):
         self._idle_at = NEVER
         number = self._last_id = event.stream_id
         fault: EdgeFault | None = None
-        head: RequestHead
         try:
             head = self._heads.read(event.headers, event.end_stream)
         except EdgeFault as error:
@@ -184,7 +183,7 @@ class H2Connection(TwistedProtocol):
         if fault is not None:
             exchange.refuse(fault.reason, fault.detail)
             return
-        stream.expect_body()
+        stream.expect_more()
         exchange.start()
 
     def _data(self, event: DataReceived) -> None:

@@ -14,7 +14,7 @@ from hmsgw.deadlines import NEVER
 from hmsgw.edge.door import Door
 from hmsgw.edge.peer import Peer
 from hmsgw.wire.headers import Field
-from hmsgw.wire.heads import RequestHead, ResponseHead
+from hmsgw.wire.heads import RequestHead, ResponseHead, has_content
 from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
 from hmsgw.wire.http2_heads import informational_pairs, response_pairs, trailer_pairs
 
@@ -69,7 +69,7 @@ class H2Stream:
             exchange.request_data(data)
         if not self._paused or self.exchange is None:
             self._give_back()
-            self._expect_more()
+            self.expect_more()
 
     def end(self, trailers: list[Field]) -> None:
         """The body is whole."""
@@ -94,11 +94,8 @@ class H2Stream:
         if exchange is not None:
             exchange.edge_lost()
 
-    def expect_body(self) -> None:
-        """A body is to come; the clock runs."""
-        self._expect_more()
-
-    def _expect_more(self) -> None:
+    def expect_more(self) -> None:
+        """The clock runs for what is still to come of the body."""
         if self.unfinished and not self._paused and not self.gone:
             door = self._carrier.door
             door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
@@ -138,14 +135,9 @@ class H2Stream:
         """The final answer's head; data and end follow, unless it has ended."""
         if self.gone:
             return
-        status = head.status
-        allowed = head.body and self.head.method != b"HEAD" and status != 204 and status != 304 and not ended
-        self._body_allowed = allowed
+        allowed = self._body_allowed = not ended and has_content(head, self.head.method)
         pairs = response_pairs(head, self.exchange.wall_s)
-        try:
-            self._carrier.session.send_response(self.number, pairs, end_stream=not allowed)
-        except NGH2Error:
-            self.gone = True
+        self._ask(self._carrier.session.send_response, self.number, pairs, end_stream=not allowed)
 
     def send_data(self, data: bytes) -> None:
         if self._body_allowed and data and not self.gone:
@@ -193,18 +185,18 @@ class H2Stream:
             self._paused = False
             if not self.gone:
                 self._give_back()
-                self._expect_more()
+                self.expect_more()
                 self._carrier.flush()
 
     def _reset(self, code: int) -> None:
         self.was_reset = True
         self._ask(self._carrier.session.reset_stream, self.number, code)
 
-    def _ask(self, do: Callable[..., None], *what: Any) -> None:
+    def _ask(self, do: Callable[..., None], *what: Any, **how: Any) -> None:
         """Of the session. It says no when the client's next frame, in the same read, has ended the stream or all of the
         connection; the event that tells us is on its way."""
         try:
-            do(*what)
+            do(*what, **how)
         except NGH2Error:
             self.gone = True
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred
 
 from hmsgw.chain.api import HTTPError
-from hmsgw.proxy.forwarding import sendable_trailers
+from hmsgw.proxy.forwarding import unowned_trailers
 from hmsgw.proxy.sides import UpstreamStream
 from hmsgw.reasons import BODY_TOO_LARGE
 from hmsgw.wire.headers import Field
@@ -102,7 +102,7 @@ class RequestBody:
         if self.ended and not self._end_sent:
             self._end_sent = True
             trailers = self._trailers
-            connection.send_end(sendable_trailers(self._exchange, trailers) if trailers else trailers)
+            connection.send_end(unowned_trailers(self._exchange, trailers) if trailers else trailers)
 
     def forget_sent(self) -> None:
         """It will not be sent again."""

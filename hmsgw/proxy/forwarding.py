@@ -309,7 +309,7 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
     return lines, managed
 
 
-def sendable_trailers(exchange: Exchange, trailers: list[Field]) -> list[Field]:
+def unowned_trailers(exchange: Exchange, trailers: list[Field]) -> list[Field]:
     """Without the names that the route's plugins own or wrote: a backend may read a trailer like any other field, and
     what a client can't say in the head it can't say behind the body."""
     chain, req = exchange.entry.chain, exchange.req

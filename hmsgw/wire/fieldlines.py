@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from hmsgw.wire.headers import TOKEN, Field
 
@@ -24,42 +25,51 @@ class BadLine(Exception):
     """A line is not a header field; one sentence."""
 
 
-class FieldLines(dict[bytes, Field]):
+Key = TypeVar("Key", bytes, tuple[bytes, bytes])
+
+
+class _Remembered(dict[Key, Field]):
+    """Fields by what they were read from, in two generations. `_read` reads one that is new; `_size` is its bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._older: dict[Key, Field] = {}
+
+    def __missing__(self, key: Key) -> Field:
+        field = self._older.get(key)
+        if field is None:
+            field = self._read(key)
+        if self._size(key) <= _MAX_LINE_BYTES:
+            if len(self) >= _MAX_LINES:
+                self._older = dict(self)
+                self.clear()
+            self[key] = field
+        return field
+
+    if TYPE_CHECKING:
+
+        def _read(self, key: Key) -> Field: ...
+        def _size(self, key: Key) -> int: ...
+
+
+class FieldLines(_Remembered[bytes]):
     """`lines[line]` is the line's field: (lower-case name, name, value). Raises BadLine."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._older: dict[bytes, Field] = {}
+    def _read(self, key: bytes) -> Field:
+        return parse_line(key)
 
-    def __missing__(self, line: bytes) -> Field:
-        field = self._older.get(line)
-        if field is None:
-            field = parse_line(line)
-        if len(line) <= _MAX_LINE_BYTES:
-            if len(self) >= _MAX_LINES:
-                self._older = dict(self)
-                self.clear()
-            self[line] = field
-        return field
+    def _size(self, key: bytes) -> int:
+        return len(key)
 
 
-class FieldPairs(dict[tuple[bytes, bytes], Field]):
+class FieldPairs(_Remembered[tuple[bytes, bytes]]):
     """`pairs[name, value]` is the field that HTTP/2 carries so, by the same grammar. Raises BadLine."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._older: dict[tuple[bytes, bytes], Field] = {}
+    def _read(self, key: tuple[bytes, bytes]) -> Field:
+        return parse_pair(*key)
 
-    def __missing__(self, pair: tuple[bytes, bytes]) -> Field:
-        field = self._older.get(pair)
-        if field is None:
-            field = parse_pair(*pair)
-        if len(pair[0]) + len(pair[1]) <= _MAX_LINE_BYTES:
-            if len(self) >= _MAX_LINES:
-                self._older = dict(self)
-                self.clear()
-            self[pair] = field
-        return field
+    def _size(self, key: tuple[bytes, bytes]) -> int:
+        return len(key[0]) + len(key[1])
 
 
 def parse_pair(name: bytes, value: bytes) -> Field:

@@ -23,6 +23,11 @@ METHODS = {
 NO_CONTENT = frozenset({204, 205, 304})
 
 
+def has_content(head: ResponseHead, method: bytes) -> bool:
+    """Whether a body follows this answer to a request of this method (RFC 9112 section 6.3, rule 1)."""
+    return head.body and method != b"HEAD" and head.code != 204 and head.code != 304
+
+
 def sendable_fields(fields: Iterable[Field]) -> list[Field]:
     """Fields that plugins have had in their hands, without those that would change how the message is framed."""
     return [field for field in fields if field[0] not in NOT_SENDABLE]

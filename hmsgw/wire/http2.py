@@ -24,6 +24,8 @@ from ngh2.events import (
 )
 from ngh2.exceptions import DenialOfServiceError, NGH2Error
 
+from hmsgw.wire.http2_heads import FIELD_OVERHEAD_BYTES
+
 __all__ = [
     "PREFACE_HEAD", "DataReceived", "DenialOfServiceError", "ErrorCode", "NGH2Error", "PingReceived",
     "PriorityUpdateReceived", "RequestReceived", "Session", "SettingsReceived", "StreamClosed", "StreamReset",
@@ -33,7 +35,6 @@ __all__ = [
 #: What a client with prior knowledge begins with (RFC 9113 section 3.4); to an HTTP/1 reader it is a head.
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"
 
-_FIELD_OVERHEAD_BYTES = 32
 _MAX_STREAM_ID = 2**31 - 1
 
 
@@ -48,7 +49,7 @@ def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: 
         Configuration(
             auto_window_update=False,
             max_inbound_header_count=2 * fields + 8,
-            max_inbound_header_list_size=2 * head_bytes + 2 * fields * _FIELD_OVERHEAD_BYTES,
+            max_inbound_header_list_size=2 * head_bytes + 2 * fields * FIELD_OVERHEAD_BYTES,
             max_continuations=2 + head_bytes // 8192,
             max_outbound_ack=256,
         ),

@@ -22,7 +22,8 @@ from hmsgw.wire.target import authorities, check_visible, is_plain_target
 _FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _MARKED = HOP_BY_HOP | FRAMING | MANAGED | {b"expect", b"cookie"}
 _SCHEMES = frozenset({b"https", b"http"})
-_FIELD_OVERHEAD_BYTES = 32
+FIELD_OVERHEAD_BYTES = 32
+"""What a field counts besides its bytes (RFC 9113 section 6.5.2)."""
 
 _fields = FieldPairs()
 _STATUS = [(b":status", b"%d" % status) for status in range(1000)]
@@ -93,7 +94,7 @@ def request_head(pairs: Pairs, ended: bool, max_head_bytes: int, max_field_bytes
             fields.append(field)
     except BadLine as bad:
         raise EdgeFault(str(bad)) from None
-    if size + _FIELD_OVERHEAD_BYTES * len(fields) > max_field_bytes or len(fields) > max_fields:
+    if size + FIELD_OVERHEAD_BYTES * len(fields) > max_field_bytes or len(fields) > max_fields:
         _check_sizes(pseudo, fields, max_head_bytes, max_field_bytes, max_fields)
     if not ended:
         request.length = None
@@ -189,7 +190,7 @@ def _read_pseudo(request: RequestHead, pseudo: dict[bytes, bytes], fields: list[
 
 def response_pairs(head: ResponseHead, wall_s: float) -> list[tuple[bytes, bytes]]:
     """A final answer's fields as HTTP/2 carries them. wall_s: for Date, where the answer has none."""
-    status = head.status
+    status = head.code
     pairs = [_STATUS[status]]
     pairs += [(name, value) for name, _, value in head.fields]
     if head.length is not None and not head.framed and status != 204 and status != 304:

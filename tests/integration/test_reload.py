@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 
 from tests.integration.asking import Closed, Wire
 from tests.integration.origins import HeldOrigin
@@ -187,9 +188,8 @@ class ReloadTests(GatewayCase):
         with Wire(gateway.port()) as wire:
             self.assertEqual((wire.get("/old").status, wire.get("/new").status), (200, 404))
 
-    def test_overlapping_address(self) -> None:
-        """An address that overlaps the old one takes its port over, either way; what runs on the old one is answered.
-        The admin port does the same."""
+    def movable(self) -> tuple[Gateway, int, Callable[..., str]]:
+        """A gateway on 127.0.0.1, its port, and its configuration at other addresses of listener and admin port."""
         gateway = self.gateway_to_start()
         port, admin = free_port(), gateway.admin_port
 
@@ -198,6 +198,13 @@ class ReloadTests(GatewayCase):
             return self.config(listeners=listener) + f"admin: {{address: '{admin_at}', port: {admin}}}\n"
 
         gateway.start(config("127.0.0.1"), "--dev", own_admin=True)
+        return gateway, port, config
+
+    def test_overlapping_address(self) -> None:
+        """An address that overlaps the old one takes its port over, either way; what runs on the old one is answered.
+        The admin port does the same."""
+        gateway, port, config = self.movable()
+        admin = gateway.admin_port
         for address, admin_at in (("0.0.0.0", "0.0.0.0"), ("127.0.0.1", "127.0.0.1"), ("::", "::")):
             with Wire(port) as wire:
                 wire.send(b"GET /slow/1 HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -211,14 +218,8 @@ class ReloadTests(GatewayCase):
     def test_overlapping_address_refused(self) -> None:
         """When another program is in the way, the old address listens again: for the listener, and for the admin
         port, whose failure also gives the listener its place back."""
-        gateway = self.gateway_to_start()
-        port, admin = free_port(), gateway.admin_port
-
-        def config(address: str, admin_at: str = "127.0.0.1") -> str:
-            listener = f"{{name: public, address: '{address}', port: {port}, tls: off}}"
-            return self.config(listeners=listener) + f"admin: {{address: '{admin_at}', port: {admin}}}\n"
-
-        gateway.start(config("127.0.0.1"), "--dev", own_admin=True)
+        gateway, port, config = self.movable()
+        admin = gateway.admin_port
         for taken_port in (port, admin):
             with socket.create_server(("127.0.0.2", taken_port)), Wire(port) as wire:
                 refused = gateway.reload(config("0.0.0.0", "0.0.0.0"))
