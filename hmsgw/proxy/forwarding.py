@@ -16,7 +16,7 @@ from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED, NOT_SENDABLE, WRITTEN
 from hmsgw.wire.forwarded import read_forwarded
-from hmsgw.wire.headers import Field
+from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
@@ -210,8 +210,8 @@ def managed_lines(
     ]
     if authority:
         lines.append(b"X-Forwarded-Host: %b\r\n" % authority)
-        quoted = authority if b":" not in authority and b"[" not in authority else b'"%b"' % authority
-        own += b";host=" + quoted
+        # What is no token stands in quotes; neither `"` nor a backslash is in an authority (RFC 7239 section 4).
+        own += b";host=" + (authority if TOKEN.fullmatch(authority) is not None else b'"%b"' % authority)
     own += b";proto=" + scheme.encode()
     lines.append(b"Forwarded: %b\r\n" % (b"%b, %b" % (forwarded, own) if forwarded else own))
     lines.append(b"Via: %b hmsgw\r\n" % via)

@@ -15,6 +15,7 @@ from hmsgw.proxy.forwarding import (
 )
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldnames import MANAGED
+from hmsgw.wire.forwarded import Element, read_forwarded
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.target import AUTHORITY
@@ -204,3 +205,11 @@ class LineTests(SynchronousTestCase):
         )
         lines = managed_lines("192.0.2.9", "https", b"", b"192.0.2.1", b"1.1", b"for=192.0.2.1;proto=http")
         self.assertIn(b"\r\nForwarded: for=192.0.2.1;proto=http, for=192.0.2.9;proto=https\r\n", lines)
+
+    def test_host_that_would_be_an_element(self) -> None:
+        """A host may hold what separates elements (RFC 3986 section 3.2.2): in quotes it stays one, and nothing else."""
+        for host in (b"h,for=6.6.6.6", b"h;proto=https;for=6.6.6.6", b"a=b", b"(c)"):
+            lines = managed_lines("192.0.2.9", "http", host, b"", b"1.1")
+            value = lines.partition(b"\r\nForwarded: ")[2].partition(b"\r\n")[0]
+            self.assertEqual([Element(b"192.0.2.9", b"http", host)], read_forwarded(value))
+        self.assertIn(b";host=a.test;", managed_lines("192.0.2.9", "http", b"a.test", b"", b"1.1"))
