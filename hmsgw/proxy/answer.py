@@ -177,6 +177,7 @@ class AnswerSide(Record):
         self.duration_s = now - self._started
         if self.body is not NO_BODY:
             self.bytes_in = self.body.received
+            self.body.let_go()
         req = self.req
         if req is not None:
             if req.user is not None:

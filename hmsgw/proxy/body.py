@@ -109,6 +109,11 @@ class RequestBody:
         self._sent = []
         self.replayable = False
 
+    def let_go(self) -> None:
+        """The exchange is over: the body and it refer to each other, and what is held would wait for the collector."""
+        self._held = []
+        self._sent = []
+
     def rewind(self) -> None:
         """Send it again from its start."""
         self._held = self._sent + self._held

@@ -631,6 +631,15 @@ class UpstreamTroubleTests(SynchronousTestCase):
         self.assertIn(b"upstream-reset", walk.client_sees())
         self.assertEqual([record[2] for record in walk.records], [200, 200, 502])
 
+    def test_body_is_let_go(self) -> None:
+        """What was kept of a body for a second try goes with the exchange, and does not wait for the collector."""
+        walk = Walk()
+        walk.client_sends(b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nput")
+        walk.upstream_sends(OK)
+        self.assertEqual(walk.finished[0].bytes_in, 3)
+        body = walk.finished[0].body
+        self.assertEqual((body._held, body._sent), ([], []))
+
     def test_put_with_held_body_goes_again(self) -> None:
         """A PUT whose body is still held whole is sent again, body and all."""
         walk = Walk()
