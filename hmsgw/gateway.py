@@ -170,7 +170,7 @@ class Gateway(MultiService):
             how = (tls or ClientTls()) if endpoint.scheme == "https" else None
             return self.connector.connect(factory, endpoint.host, endpoint.port, how, settings.timeouts.connect)
 
-        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic)
+        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic, soon_of(self.reactor))
         if settings.endpoints:
             cluster.set_endpoints(tuple(Endpoint.parse(url) for url in settings.endpoints))
         else:

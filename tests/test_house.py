@@ -77,11 +77,14 @@ TESTED_ELSEWHERE: dict[str, str] = {
     # One request's life, walked over fake wires from the client to the upstream and back:
     "edge/answer": "tests/walks/test_exchange.py",
     "edge/states": "tests/walks/test_exchange.py",
+    "upstream/events": "tests/walks/test_exchange.py",
     "proxy/answer": "tests/walks/test_exchange.py",
     "proxy/exchange": "tests/walks/test_exchange.py",
     "proxy/plane": "tests/walks/test_exchange.py",
     "proxy/record": "tests/walks/test_exchange.py",
     "proxy/sides": "tests/walks/test_exchange.py",
+    # One connection, read and written:
+    "edge/h2_writer": "tests/edge/test_h2_connection.py",
     # The composition root, with a process around it:
     "__main__": "tests/integration/test_doors.py",
     "service": "tests/integration/test_reload.py",

@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER
-from hmsgw.edge.door import Door
-from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, HEAD, State
+from hmsgw.edge.pausing import Pausing
+from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, HEAD
 from hmsgw.wire.bodies import BodyReader, CountedBody, chunk, last_chunk
 from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.headers import Field
@@ -43,33 +43,26 @@ class WriteSide:
         pass
 
 
-class AnswerWriter:
+class AnswerWriter(Pausing):
     """See the module. The attributes are EdgeConnection's."""
 
     __slots__ = (
-        "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_door", "_exchange", "_full", "_head",
-        "_head_timed", "_keep_alive_s", "_lost", "_out", "_pauses", "_reader", "_state", "_unsent", "deadline",
-        "transport", "wake_s",
+        "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_exchange", "_full", "_head", "_head_timed",
+        "_keep_alive_s", "_out", "_reader", "_unsent", "wake_s",
     )  # fmt: skip
 
-    transport: Any
-    deadline: float
     wake_s: float
     _body_allowed: bool
     _buffer: bytes
     _chunk_answer: bool
     _close_after: bool
-    _door: Door
     _exchange: Any
     _full: bool
     _head: Any
     _head_timed: bool
     _keep_alive_s: float
-    _lost: bool
     _out: list[bytes]
-    _pauses: int
     _reader: BodyReader | None
-    _state: State
     _unsent: int
 
     def send_informational(self, status: int, fields: list[Field]) -> None:
@@ -201,5 +194,3 @@ class AnswerWriter:
 
         def _next(self) -> None: ...
         def _linger(self) -> None: ...
-        def _resume(self, why: int) -> None: ...
-        def deadline_passed(self, now: float) -> None: ...

@@ -19,7 +19,7 @@ from hmsgw.edge.answer import AnswerWriter, WriteSide
 from hmsgw.edge.door import Door
 from hmsgw.edge.h2_connection import H2Connection
 from hmsgw.edge.peer import peer_of
-from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, HEAD, LINGERING
+from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, HEAD, LINGERING, OTHERS
 from hmsgw.reasons import HEAD_TOO_LARGE, OVERLOAD, REQUEST_TIMEOUT, TARGET_TOO_LONG
 from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody
 from hmsgw.wire.faults import EdgeFault
@@ -32,6 +32,8 @@ _LINGER_S = 2.0
 #: A client's header lines are kept to compare the next ones with, if they are not longer.
 _REMEMBERED_BYTES = 4096
 _MAX_LINGER_BYTES = 1024 * 1024
+#: Requests sent ahead that are answered in one turn of the loop.
+_MAX_AT_ONCE = 32
 
 
 class EdgeConnection(AnswerWriter, TwistedProtocol):
@@ -59,6 +61,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._lost = False
         self._registered = False
         self._lingered = 0
+        self._asked = False
         self._head_timed = True
         self.deadline = NEVER
         self.wake_s = NEVER
@@ -141,8 +144,13 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         if self._running:
             return
         self._running = True
+        turns = _MAX_AT_ONCE
         try:
             while self._buffer and self._state is HEAD and not self._lost:
+                if not turns:
+                    self._let_others()
+                    return
+                turns -= 1
                 data = self._buffer
                 end = data.find(_END_OF_HEAD, seen - 3 if seen > 3 else 0)
                 seen = 0
@@ -248,7 +256,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         reader, exchange, door = self._reader, self._exchange, self._door
         assert reader is not None
         try:
-            pieces, ended, rest = reader.feed(data)
+            content, ended, rest = reader.feed(data)
         except BodyFault as fault:
             self._close_after = True
             if exchange is not None:
@@ -256,49 +264,39 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             else:
                 self._close()
             return
-        if exchange is not None:
-            for piece in pieces:
-                exchange.request_data(piece)
+        if content and exchange is not None:
+            exchange.request_data(content)
         if self._lost or self._state is not BODY:
             return
         if not ended:
-            if self._pauses == 0:
+            if reader.behind:
+                self._let_others()
+            elif self._pauses == 0:
                 door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
             return
         self._state = ANSWERING
         self._reader = None
         self._buffer = rest
-        self._resume(EXCHANGE)
+        self._resume(EXCHANGE | OTHERS)
         self.deadline = NEVER
         if exchange is None:
             self._next()
         else:
             exchange.request_end(reader.trailers)
 
-    # --- pausing: a set of reasons, read again when it is empty
-
-    def _pause(self, why: int) -> None:
-        if not self._pauses and not self._lost:
-            self.transport.pauseProducing()
-            if self._state is BODY:
-                self.deadline = NEVER
-        self._pauses |= why
-
-    def _resume(self, why: int) -> None:
-        if self._pauses & why:
-            self._pauses &= ~why
-            if not self._pauses and not self._lost:
-                self.transport.resumeProducing()
-                if self._state is BODY:
-                    self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
-
-    def pause_body(self) -> None:
-        """The exchange takes no more of the body for now."""
+    def _read_on(self) -> None:
+        """The others had their turn."""
+        self._asked = False
+        if self._lost or not self._pauses & OTHERS or self._pauses & EXCHANGE:
+            return  # `resume_body` comes back to it
+        self._resume(OTHERS)
         if self._state is BODY:
-            self._pause(EXCHANGE)
+            self._read_body(b"")
+            self.flush()
+        elif self._state is HEAD:
+            self._read_heads()
 
-    def resume_body(self) -> None:
-        self._resume(EXCHANGE)
+    # --- the end
 
     def cut(self) -> None:
         """The answer can't be finished: a closed connection says so."""

@@ -26,9 +26,9 @@ class Budget:
         self._resets = _MOST_RESETS
         self._seen_at = 0.0
 
-    def spend(self) -> bool:
-        """One frame that asks for nothing. False when there have been too many."""
-        self.left -= 1
+    def spend(self, frames: int = 1) -> bool:
+        """So many that ask for nothing. False when there have been too many."""
+        self.left -= frames
         return self.left > 0
 
     def spend_reset(self, now: float) -> bool:

@@ -3,7 +3,8 @@
 Knows: which stream an event belongs to, when the connection is idle, how it is drained, what a flood is. Refuses to
 know: frames (`wire.http2`), what is in a head (`wire.http2_heads`), routes and upstreams: an exchange is made for each
 request, as for HTTP/1.1. Strategy: everything that came in one read is handled before anything is written, and written
-at once; what the client does not read waits in its stream, bounded, and the exchange is told.
+at once, if it is no more than one turn's work, else so much of it; what the client does not read waits in its stream,
+bounded, and the exchange is told.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER
 from hmsgw.edge.door import Door
 from hmsgw.edge.flood import Budget
 from hmsgw.edge.h2_stream import H2Stream
+from hmsgw.edge.h2_writer import H2Writer
 from hmsgw.edge.peer import Peer
 from hmsgw.wire.bodies import sendable_trailers
 from hmsgw.wire.faults import EdgeFault
@@ -46,17 +46,12 @@ from hmsgw.wire.http2 import (
 from hmsgw.wire.http2_heads import HeadReader
 from hmsgw.wire.http2_order import FrameOrder
 
-_WRITE_BYTES = 64 * 1024
-_MIN_SHARE_BYTES = 16 * 1024
 #: Between the two GOAWAYs of a graceful end (RFC 9113 section 6.8): a round trip, and some.
 _LAST_CALL_S = 1.0
 
 
-@implementer(IPushProducer)
-class H2Connection(TwistedProtocol):
+class H2Connection(H2Writer, TwistedProtocol):
     """See the module. Takes the place of an EdgeConnection when the client speaks HTTP/2."""
-
-    transport: Any
 
     def __init__(self, door: Door, peer: Peer) -> None:
         self.door = door
@@ -69,6 +64,10 @@ class H2Connection(TwistedProtocol):
         self._written: set[H2Stream] = set()
         self._budget = Budget()
         self._order = FrameOrder()
+        self._idle_frames = 0
+        self._behind = b""
+        self._joined: list[bytes] = []
+        self._joined_to: H2Stream | None = None
         self._heads = HeadReader(limits.head, limits.field, limits.fields)
         self._last_id = 0
         self._busy = False
@@ -102,19 +101,38 @@ class H2Connection(TwistedProtocol):
         self.flush()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._closing:
-            return
+        if self._behind:
+            self._behind += data
+        elif not self._closing:
+            self._read(data)
+
+    def _read_on(self) -> None:
+        """The others had their turn."""
+        data, self._behind = self._behind, b""
+        if not self._closing:
+            self.transport.resumeProducing()
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
         self._busy = True
         try:
-            broken = self._order.look(data)
+            size, broken = self._order.look(data)
+            if size < len(data):
+                data, self._behind = data[:size], data[size:]
+                self.transport.pauseProducing()
+                self.door.soon(self._read_on)
             if broken is None:
                 broken = self._receive(data)
             for event in self.session.events():
                 heed = _HEED.get(type(event))
                 if heed is not None:
+                    if self._joined and heed is not _DATA:
+                        self._hand_over()
                     heed(self, event)
                     if self._closing:
                         return
+            if self._joined:
+                self._hand_over()
         finally:
             self._busy = False
         if broken is not None:
@@ -124,6 +142,9 @@ class H2Connection(TwistedProtocol):
 
     def _receive(self, data: bytes) -> int | None:
         """None, or the error that ends the connection."""
+        idle, self._idle_frames = self._order.idle - self._idle_frames, self._order.idle
+        if idle and not self._budget.spend(idle):
+            return ErrorCode.ENHANCE_YOUR_CALM
         try:
             self.session.receive_data(data)
         except DenialOfServiceError:
@@ -193,15 +214,28 @@ class H2Connection(TwistedProtocol):
         elif not ended and not self._afford():
             return
         stream = self.streams.get(event.stream_id)
+        if stream is not self._joined_to and self._joined:
+            self._hand_over()
         if stream is None:
             if data:
                 with contextlib.suppress(NGH2Error):  # a later frame of the same read may have ended it all
                     self.session.acknowledge_received_data(len(data), event.stream_id)
             return
         if data:
-            stream.data(data)
-        if ended and not stream.gone:
-            stream.end([])
+            self._joined.append(data)
+            self._joined_to = stream
+        if ended:
+            if self._joined:
+                self._hand_over()
+            if not stream.gone:
+                stream.end([])
+
+    def _hand_over(self) -> None:
+        """What came for one stream, in however many frames, is one piece to all who come after."""
+        joined, self._joined = self._joined, []
+        stream, self._joined_to = self._joined_to, None
+        if stream is not None:
+            stream.data(joined[0] if len(joined) == 1 else b"".join(joined))
 
     def _trailers(self, event: TrailersReceived) -> None:
         stream = self.streams.get(event.stream_id)
@@ -246,74 +280,6 @@ class H2Connection(TwistedProtocol):
             return True
         self._end(ErrorCode.ENHANCE_YOUR_CALM)
         return False
-
-    # --- writing
-
-    def written(self, stream: H2Stream) -> None:
-        """Something was put into the stream: look at it after the next write."""
-        self._written.add(stream)
-        self._again = True
-
-    def flush_soon(self) -> None:
-        """Write once all that waits to be read has been: what is answered together goes out together."""
-        if not self._flushing and not self._busy:
-            self._flushing = True
-            self.door.soon(self.flush)
-
-    def flush(self) -> None:
-        """Write what the client's windows and the transport take."""
-        self._flushing = False
-        if self._busy or self._closing:
-            return
-        self._busy = True  # what exchanges do while they are told of a window is written here, not within
-        try:
-            self._again = True
-            while self._again:
-                self._again = False
-                self._write()
-                self._settle()
-        finally:
-            self._busy = False
-        for event in self.session.events():
-            if type(event) is StreamClosed:  # by what was written
-                self._stream_closed(event)
-        if not self.session.want_read and not self.session.want_write:
-            self._close()
-
-    def _write(self) -> None:
-        session, write = self.session, self.transport.write
-        while not self._full and not self._lost:
-            data = session.data_to_send(_WRITE_BYTES)
-            if not data:
-                return
-            self._budget.earn_bytes(len(data))
-            write(data)
-
-    def _settle(self) -> None:
-        """Tell exchanges whether their clients keep up."""
-        written = self._written
-        if not written:
-            return
-        self._written = set()
-        share = max(_MIN_SHARE_BYTES, self.door.limits.buffer // max(1, len(self.streams)))
-        waiting = [stream for stream in written if stream.settle(share)]
-        self._written.update(waiting)
-
-    # --- the transport's view of who writes to it
-
-    def pauseProducing(self) -> None:
-        self._full = True
-        self._unsent = self.door.unsent(self.transport)
-        self._stuck_at = self.door.seconds() + self.door.settings.body_progress
-        self._arm()
-
-    def resumeProducing(self) -> None:
-        self._full = False
-        self._stuck_at = NEVER
-        self.flush()
-
-    def stopProducing(self) -> None:
-        pass
 
     # --- the end
 
@@ -371,9 +337,10 @@ class H2Connection(TwistedProtocol):
         self._arm()
 
 
+_DATA = H2Connection._data
 _HEED: dict[type, Callable[[H2Connection, Any], None]] = {
     RequestReceived: H2Connection._request,
-    DataReceived: H2Connection._data,
+    DataReceived: _DATA,
     TrailersReceived: H2Connection._trailers,
     StreamReset: H2Connection._stream_reset,
     StreamClosed: H2Connection._stream_closed,

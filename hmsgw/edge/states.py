@@ -20,5 +20,6 @@ class State(Enum):
 
 
 HEAD, BODY, ANSWERING, LINGERING, CLOSING = State
-EXCHANGE, AHEAD = 1, 2
-"""Why reading is paused: the exchange takes no more of the body; the client is too far ahead."""
+EXCHANGE, AHEAD, OTHERS = 1, 2, 4
+"""Why reading is paused: the exchange takes no more of the body; the client is too far ahead; what it sent at once is
+more work than one connection gets before the others have had their turn."""

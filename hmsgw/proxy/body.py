@@ -2,7 +2,8 @@
 
 Knows: pieces in order, the bounds, what may be kept to send again, the wish of a plugin for the whole of it.
 Refuses to know: wires and connections. Strategy: a piece is sent as it comes; only before there is an upstream
-(bounded by one read, then the client is paused) and for a second try (64 KiB) is anything kept.
+(bounded by one read, then the client is paused) and for a second try (64 KiB, where there may be one) is anything
+kept: a byte for a byte, however small the pieces are that it comes in.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class RequestBody:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._held: list[bytes] = []
-        self._sent: list[bytes] = []
+        self._held = bytearray()
+        self._sent = bytearray()
         self._end_sent = False
         self._trailers: list[Field] = []
         self._collect_limit = 0
@@ -73,7 +74,10 @@ class RequestBody:
             else:
                 self._exchange.stop_for(BODY_TOO_LARGE, detail)
             return
-        self._held.append(data)
+        if connection is not None and not self._held:
+            self._send(data, connection)
+            return
+        self._held += data
         if connection is not None:
             self.send_to(connection)
         elif self._whole is None:
@@ -87,37 +91,40 @@ class RequestBody:
             self.send_to(connection)
         if self._whole is not None:
             whole, self._whole = self._whole, None
-            whole.callback(b"".join(self._held))
+            whole.callback(bytes(self._held))
 
     def send_to(self, connection: UpstreamStream) -> None:
         """Hand over what is held, and the end once it has come."""
         if self._held:
-            held, self._held = self._held, []
-            for piece in held:
-                connection.send_data(piece)
-            if self.replayable:
-                self._sent += held
-                if self.received > _MAX_REPLAY_BYTES:
-                    self.forget_sent()
+            held, self._held = bytes(self._held), bytearray()
+            self._send(held, connection)
         if self.ended and not self._end_sent:
             self._end_sent = True
             trailers = self._trailers
             connection.send_end(unowned_trailers(self._exchange, trailers) if trailers else trailers)
 
+    def _send(self, data: bytes, connection: UpstreamStream) -> None:
+        connection.send_data(data)
+        if self.replayable:
+            if self.received > _MAX_REPLAY_BYTES:
+                self.forget_sent()
+            else:
+                self._sent += data
+
     def forget_sent(self) -> None:
         """It will not be sent again."""
-        self._sent = []
+        self._sent = bytearray()
         self.replayable = False
 
     def let_go(self) -> None:
         """The exchange is over: the body and it refer to each other, and what is held would wait for the collector."""
-        self._held = []
-        self._sent = []
+        self._held = bytearray()
+        self._sent = bytearray()
 
     def rewind(self) -> None:
         """Send it again from its start."""
         self._held = self._sent + self._held
-        self._sent = []
+        self._sent = bytearray()
         self._end_sent = False
 
     async def collect(self) -> bytes:
@@ -130,7 +137,7 @@ class RequestBody:
         self._collect_limit = _MAX_COLLECT_BYTES if limit is None else limit
         self.check(self._collect_limit)
         if self.ended:
-            return b"".join(self._held)
+            return bytes(self._held)
         if self._whole is not None:
             raise RuntimeError("req.body() is already being awaited")
         self._whole = Deferred()

@@ -176,7 +176,11 @@ class Exchange(AnswerSide):
         if limit is not None and length is not None and length > limit:
             self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
             return
-        self._lease(_ANY_AGE if self._repeatable() else _FRESH_S)
+        if (self.sent_method or self.head.method) in _IDEMPOTENT:
+            self._lease(_ANY_AGE)
+        else:
+            self.body.forget_sent()
+            self._lease(_FRESH_S)
 
     def _lease(self, max_wait_s: float) -> None:
         cluster = self.entry.cluster

@@ -20,7 +20,8 @@ from hmsgw.config.model import Service
 from hmsgw.deadlines import NEVER, Deadlines
 from hmsgw.reasons import UPSTREAM_CONNECT, Reason
 from hmsgw.upstream.balance import BALANCES
-from hmsgw.upstream.connection import UpstreamConnection, UpstreamEvents
+from hmsgw.upstream.connection import UpstreamConnection
+from hmsgw.upstream.events import UpstreamEvents
 
 _log = Logger()
 
@@ -112,16 +113,24 @@ Taken = UpstreamConnection | Attempt | None
 
 
 class Cluster:
-    """The endpoints of one service. `retrying` counts the requests that are second tries, for the retry budget."""
+    """The endpoints of one service. `retrying` counts the requests that are second tries, for the retry budget.
+    soon: calls when the events that are there have been handled."""
 
     def __init__(
-        self, name: str, settings: Service, connect: Connect, deadlines: Deadlines, seconds: Callable[[], float]
+        self,
+        name: str,
+        settings: Service,
+        connect: Connect,
+        deadlines: Deadlines,
+        seconds: Callable[[], float],
+        soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.name = name
         self.settings = settings
         self._connect = connect
         self._deadlines = deadlines
         self._seconds = seconds
+        self._soon = soon
         self._choose = BALANCES[settings.balance]
         self._turn = 0
         self.members: list[Member] = []
@@ -192,7 +201,14 @@ class Cluster:
 
         def new_connection() -> UpstreamConnection:
             return UpstreamConnection(
-                member, self._deadlines, self._seconds, timeouts.first_byte, timeouts.idle, POOL_IDLE_S, _MAX_HEAD_BYTES
+                member,
+                self._deadlines,
+                self._seconds,
+                timeouts.first_byte,
+                timeouts.idle,
+                POOL_IDLE_S,
+                _MAX_HEAD_BYTES,
+                self._soon,
             )
 
         def connected(connection: UpstreamConnection) -> None:

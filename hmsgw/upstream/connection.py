@@ -9,7 +9,7 @@ thing twice. Mirror of `edge.connection`; the same words stand in both.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER, Deadlines
 from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT, Reason
+from hmsgw.upstream.events import Releases, UpstreamEvents
 from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, EndlessBody, chunk, last_chunk
 from hmsgw.wire.faults import UpstreamFault
 from hmsgw.wire.headers import Field
@@ -30,47 +31,6 @@ _END_OF_HEAD = b"\r\n\r\n"
 _MAX_INTERIM = 32
 #: An answer's head is kept to compare the next one with, if it is not longer.
 _KEPT_BYTES = 1024
-
-
-class UpstreamEvents(Protocol):
-    """What the exchange that leases a connection is told. Each call may end the lease."""
-
-    def upstream_informational(self, head: ResponseHead) -> None:
-        """A 1xx answer but 101."""
-
-    def upstream_head(self, head: ResponseHead, now: float) -> None:
-        """The final answer's head."""
-
-    def upstream_data(self, data: bytes) -> None:
-        """Some of the answer's body."""
-
-    def upstream_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
-        """The answer's head and its whole body at once; the lease has ended, and `flush_edge` does not follow."""
-
-    def upstream_end(self, trailers: list[Field]) -> None:
-        """The answer is whole; the lease has ended."""
-
-    def upstream_failed(self, reason: Reason, detail: str, untouched: bool) -> None:
-        """No answer, or no more of it; the lease has ended. untouched: the upstream can't have acted on the request
-        as far as this side can tell (no byte of an answer, on a connection that had been used before)."""
-
-    def upstream_full(self) -> None:
-        """The upstream takes no more for now."""
-
-    def upstream_ready_for_more(self) -> None:
-        """It does again."""
-
-    def flush_edge(self) -> None:
-        """This turn's events have all been told."""
-
-
-class Releases(Protocol):
-    """Where a connection goes when its lease ends (`upstream.cluster.Member`). name: the endpoint's authority."""
-
-    name: str
-
-    def released(self, connection: UpstreamConnection, reusable: bool) -> None: ...
-    def lost_idle(self, connection: UpstreamConnection) -> None: ...
 
 
 @implementer(IPushProducer)
@@ -119,6 +79,7 @@ class UpstreamConnection(TwistedProtocol):
     _interim = 0
     _seen = b""
     _kept_head: Any = None
+    _asked = False
 
     def __init__(
         self,
@@ -129,6 +90,7 @@ class UpstreamConnection(TwistedProtocol):
         idle_s: float | None,
         keep_s: float,
         max_head_bytes: int,
+        soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.name = owner.name
         self._owner = owner
@@ -138,6 +100,7 @@ class UpstreamConnection(TwistedProtocol):
         self._idle_s = idle_s
         self._keep_s = keep_s
         self._max_head_bytes = max_head_bytes
+        self._soon = soon
         self._method = b""
         self._chunked = False
         self._request_ended = False
@@ -200,7 +163,10 @@ class UpstreamConnection(TwistedProtocol):
     def resume(self) -> None:
         if not self._reading:
             self._reading = True
-            self.transport.resumeProducing()
+            if self._reader is not None and self._reader.behind:
+                self._let_others()
+            else:
+                self.transport.resumeProducing()
             self.expect()
 
     def abort(self) -> None:
@@ -341,15 +307,31 @@ class UpstreamConnection(TwistedProtocol):
     def _read_body(self, exchange: UpstreamEvents, data: bytes) -> None:
         reader = self._reader
         assert reader is not None
-        pieces, ended, rest = reader.feed(data)
-        for piece in pieces:
-            exchange.upstream_data(piece)
+        content, ended, rest = reader.feed(data)
+        if content:
+            exchange.upstream_data(content)
             if self.exchange is not exchange:
                 return
         if ended:
             self._finished(exchange, reader.trailers, rest)
-        else:
-            self._expect_progress()
+            return
+        if reader.behind:
+            self._let_others()
+        self._expect_progress()
+
+    def _let_others(self) -> None:
+        """What came at once is more than one turn's work: read it on after the others."""
+        self.transport.pauseProducing()
+        if not self._asked:
+            self._asked = True
+            self._soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """The others had their turn."""
+        self._asked = False
+        if self._reader is not None and self._reader.behind and self._reading and not self.lost:
+            self.transport.resumeProducing()
+            self.dataReceived(b"")
 
     def _expect_progress(self) -> None:
         if self._idle_s is None:

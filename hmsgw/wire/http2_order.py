@@ -1,8 +1,9 @@
 """Frames in the wrong order: what libnghttp2 forgives, as it forgets streams that are closed (RFC 9113 section 5.1).
 
-Knows: where frames begin in what a client sends, which streams were opened and which are over. Refuses to know: what is
-in them. Strategy: nine bytes of each frame are looked at before the library sees them; the last few hundred streams are
-remembered, which is more than a client can have in flight.
+Knows: where frames begin in what a client sends, which streams were opened and which are over, how many frames are one
+turn's work, and which of them ask for nothing. Refuses to know: what is in them. Strategy: nine bytes of each frame are
+looked at before the library sees them; the last few hundred streams are remembered, which is more than a client can
+have in flight.
 """
 
 from __future__ import annotations
@@ -12,44 +13,68 @@ from hmsgw.wire.http2 import ErrorCode
 _HEADER_BYTES = 9
 _PREFACE_BYTES = 24
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM = 0, 1, 2, 3
+_PING, _WINDOW_UPDATE, _ACK = 6, 8, 1
+#: The work of one turn: a frame counts for 1, a request for as much as it costs beside a frame of a body.
+MAX_WORK = 512
+_A_REQUEST = 16
 _REMEMBERED = 512
 _OPEN, _OVER, _FORGIVEN = range(3)
 
 
 class FrameOrder:
-    """Of one connection, from its first byte on. Refuses streams that go backwards, and frames for closed ones."""
+    """Of one connection, from its first byte on. Refuses streams that go backwards, and frames for closed ones.
 
-    __slots__ = ("_before", "_head", "_last", "_skip", "_streams")
+    idle: frames that ask for nothing and that the library does not tell of: answers to a PING that was never sent,
+    WINDOW_UPDATEs of streams that are over. They rise; whoever counts them subtracts.
+    """
+
+    __slots__ = ("_before", "_head", "_last", "_skip", "_streams", "idle")
 
     def __init__(self) -> None:
         self._skip = _PREFACE_BYTES
         self._head = b""
+        self.idle = 0
         self._last = 0
         self._streams: dict[int, int] = {}
         self._before: dict[int, int] = {}
 
-    def look(self, data: bytes) -> int | None:
-        """At what came next. None, or the code of the error that ends the connection."""
+    def look(self, data: bytes) -> tuple[int, int | None]:
+        """At what came next: (size, fault). size: how many of the bytes are one turn's work; the others are to be
+        shown again. fault: None, or the code of the error that ends the connection."""
         at = self._skip
         end = len(data)
-        if self._head:
+        before = len(self._head)
+        if before:
             data = self._head + data
             end = len(data)
             at = 0
             self._head = b""
+        work = 0
         while at + _HEADER_BYTES <= end:
+            if work >= MAX_WORK:
+                self._skip = 0
+                return at - before, None
+            work += 1
             kind = data[at + 3]
             if kind <= _RST_STREAM:
                 number = int.from_bytes(data[at + 5 : at + 9], "big") & 0x7FFFFFFF
                 fault = self._heed(kind, number, data[at + 9 : at + 13])
                 if fault is not None:
-                    return fault
+                    return end - before, fault
+                if kind == _HEADERS:
+                    work += _A_REQUEST - 1
+            elif kind == _WINDOW_UPDATE:
+                number = int.from_bytes(data[at + 5 : at + 9], "big") & 0x7FFFFFFF
+                if number and not self._is_open(number):
+                    self.idle += 1
+            elif kind == _PING and data[at + 4] & _ACK:
+                self.idle += 1
             at += _HEADER_BYTES + (data[at] << 16 | data[at + 1] << 8 | data[at + 2])
         if at < end:
             self._head = data[at:]
             at = end
         self._skip = at - end
-        return None
+        return end - before, None
 
     def closed(self, number: int, *, by_us: bool) -> None:
         """A stream is over. by_us: frames for it may be on their way still, and are passed over."""
@@ -78,6 +103,9 @@ class FrameOrder:
         if state is None:
             return ErrorCode.PROTOCOL_ERROR if kind == _HEADERS else ErrorCode.STREAM_CLOSED
         return ErrorCode.STREAM_CLOSED if state == _OVER else None
+
+    def _is_open(self, number: int) -> bool:
+        return (self._streams if number in self._streams else self._before).get(number) == _OPEN
 
     def _end(self, number: int, how: int) -> None:
         streams = self._streams if number in self._streams else self._before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,6 +88,17 @@ class BodyTests(SynchronousTestCase):
         body, upstream = self.body(), Upstream()
         body.arrived(b"x" * 65_537, upstream)
         self.assertFalse(body.replayable)
+
+    def test_small_pieces_are_small(self) -> None:
+        """A byte is kept as a byte, however many pieces there are: before there is an upstream and for a second try."""
+        body, upstream = self.body(), Upstream()
+        for _ in range(30_000):
+            body.arrived(b"x", None)
+        body.send_to(upstream)
+        for _ in range(30_000):
+            body.arrived(b"y", upstream)
+        self.assertEqual(b"x" * 30_000 + b"y" * 30_000, b"".join(upstream.pieces))
+        self.assertLess(getsizeof(body._held) + getsizeof(body._sent), 100_000)
 
     def test_limits(self) -> None:
         """The tighter of route and gateway counts, to the byte; a piece that passes it is not sent."""

@@ -43,7 +43,7 @@ class ClusterTests(SynchronousTestCase):
 
     def a_cluster(self, balance: str = "round-robin") -> Cluster:
         wheel = Deadlines(self.clock, self.clock.seconds)
-        cluster = Cluster("users", Service(balance=balance), self.connect, wheel, self.clock.seconds)
+        cluster = Cluster("users", Service(balance=balance), self.connect, wheel, self.clock.seconds, lambda call: call())
         cluster.set_endpoints((_A, _B))
         return cluster
 

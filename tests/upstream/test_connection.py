@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.deadlines import Deadlines
 from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT
 from hmsgw.upstream.connection import UpstreamConnection
-from tests.walks.walk import Wire
+from hmsgw.wire.bodies import MAX_CHUNKS
+from tests.walks.walk import Turns, Wire
 
 _ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -75,6 +76,9 @@ class Hearing:
         return status, body, self.told[-1][0] if self.told else ""
 
 
+_TINY = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 5000
+
+
 class ConnectionTests(SynchronousTestCase):
     """`UpstreamConnection`."""
 
@@ -82,10 +86,12 @@ class ConnectionTests(SynchronousTestCase):
         self.begin()
 
     def begin(self) -> None:
-        self.clock = Clock()
+        self.clock, self.turns = Clock(), Turns()
         self.wheel = Deadlines(self.clock, self.clock.seconds)
         self.owner, self.wire = Owner(), Wire("10.0.0.1")
-        self.connection = UpstreamConnection(self.owner, self.wheel, self.clock.seconds, 30.0, 60.0, 4.0, 8192)
+        self.connection = UpstreamConnection(
+            self.owner, self.wheel, self.clock.seconds, 30.0, 60.0, 4.0, 8192, self.turns.soon
+        )
         self.wire.protocol = self.connection
         self.connection.makeConnection(self.wire)
 
@@ -95,6 +101,33 @@ class ConnectionTests(SynchronousTestCase):
         self.connection.uses += 1
         self.connection.send_request(method, _ASK, self.clock.seconds())
         return hearing
+
+    def test_tiny_chunks_wait_for_others(self) -> None:
+        """An answer in chunks of a byte gets one turn's work at a time, and nothing more is read meanwhile."""
+        hearing = self.lease()
+        self.connection.dataReceived(_TINY + b"0\r\n\r\n")
+        told = [len(event[1]) for event in hearing.told if event[0] == "data"]
+        self.assertEqual((1, False), (len(told), self.wire.reading))
+        self.assertLessEqual(told[0], MAX_CHUNKS)
+        self.turns.one(20)
+        self.assertEqual((200, b"a" * 5000, "end"), hearing.said())
+        self.assertEqual(([True], True), (self.owner.back, self.wire.reading))
+
+    def test_tiny_chunks_and_a_pause(self) -> None:
+        """While the client takes no more, what was read already waits too; after it, it goes on, once a turn."""
+        hearing = self.lease()
+        self.connection.dataReceived(_TINY)
+        self.connection.pause()
+        self.turns.one(2)
+        self.assertEqual(1, len([event for event in hearing.told if event[0] == "data"]))
+        self.connection.resume()
+        self.connection.resume()
+        self.assertFalse(self.wire.reading)
+        self.turns.one()
+        self.assertEqual(2, len([event for event in hearing.told if event[0] == "data"]))
+        self.connection.abort()
+        self.turns.one()
+        self.assertEqual("aborted", self.wire.closed)
 
     def pass_s(self, seconds: float) -> None:
         for _ in range(int(seconds * 10) + 3):

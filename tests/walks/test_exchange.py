@@ -638,7 +638,7 @@ class UpstreamTroubleTests(SynchronousTestCase):
         walk.upstream_sends(OK)
         self.assertEqual(walk.finished[0].bytes_in, 3)
         body = walk.finished[0].body
-        self.assertEqual((body._held, body._sent), ([], []))
+        self.assertEqual((body._held, body._sent), (b"", b""))
 
     def test_put_with_held_body_goes_again(self) -> None:
         """A PUT whose body is still held whole is sent again, body and all."""

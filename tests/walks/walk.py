@@ -6,6 +6,7 @@ A test reads as a trace: `walk.client_sends(b"...")`, `walk.upstream_sees()`, `w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -102,6 +103,27 @@ def chain_of(*run: Any, respond: tuple[Any, ...] = ()) -> Chain:
     return Chain(Clock(), (), requests, responses)
 
 
+class Turns:
+    """The loop's turns. at_once: what is asked for soon is done there and then, else by `one`."""
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self._at_once = at_once
+        self._asked: list[Callable[[], None]] = []
+
+    def soon(self, call: Callable[[], None]) -> None:
+        if self._at_once:
+            call()
+        else:
+            self._asked.append(call)
+
+    def one(self, times: int = 1) -> None:
+        """What has been asked for until now, and so many times."""
+        for _ in range(times):
+            asked, self._asked = self._asked, []
+            for call in asked:
+                call()
+
+
 class Stats:
     """Counters that keep every call."""
 
@@ -132,6 +154,7 @@ class Walk:
         trusted: tuple[str, ...] = (),
         client: str = "192.0.2.7",
         endpoints: int = 1,
+        turns: Turns | None = None,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
@@ -143,7 +166,10 @@ class Walk:
         self.connecting: list[tuple[Deferred[Any], Any]] = []
         self.connect_at_once = True
         self.stats = Stats()
-        self.cluster = Cluster("svc", service or Service(), self._connect, self.deadlines, self.clock.seconds)
+        self.turns = turns or Turns(at_once=True)
+        self.cluster = Cluster(
+            "svc", service or Service(), self._connect, self.deadlines, self.clock.seconds, self.turns.soon
+        )
         self.cluster.set_endpoints(tuple(Endpoint("http", f"10.0.0.{n + 1}", 80) for n in range(endpoints)))
         wanted = routes or [Route(path="/*", service="svc", name="/*")]
         made = [
@@ -165,7 +191,7 @@ class Walk:
         )
         self.door = Door(
             "public", "http", self.plane.limits, deadlines or DeadlineSettings(), self.deadlines, self.clock.seconds,
-            Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), become=become, soon=lambda call: call(),
+            Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), become=become, soon=self.turns.soon,
             unsent=lambda wire: wire.unsent,
         )  # fmt: skip
         self.door.plane = self.plane

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, EndlessBody, chunk, last_chunk
+from hmsgw.wire.bodies import (
+    MAX_CHUNKS,
+    BodyFault,
+    BodyReader,
+    ChunkedBody,
+    CountedBody,
+    EndlessBody,
+    chunk,
+    last_chunk,
+)
 from hmsgw.wire.headers import Field
 
 
@@ -18,8 +27,11 @@ def read_all(reader: BodyReader, pieces: list[bytes]) -> tuple[bytes, bool, byte
         if ended:
             rest += piece
             continue
-        parts, ended, over = reader.feed(piece)
-        body += b"".join(parts)
+        content, ended, over = reader.feed(piece)
+        body += content
+        while reader.behind:
+            content, ended, over = reader.feed(b"")
+            body += content
         rest += over
     return body, ended, rest
 
@@ -41,7 +53,7 @@ class CountedTests(SynchronousTestCase):
 class EndlessTests(SynchronousTestCase):
     def test_never_ends(self) -> None:
         """Only the connection's end is its end."""
-        self.assertEqual(EndlessBody().feed(b"x"), ([b"x"], False, b""))
+        self.assertEqual(EndlessBody().feed(b"x"), (b"x", False, b""))
 
 
 class ChunkedTests(SynchronousTestCase):
@@ -71,7 +83,7 @@ class ChunkedTests(SynchronousTestCase):
 
     def test_extensions_are_passed_over(self) -> None:
         """A chunk extension says nothing to a gateway."""
-        self.assertEqual(ChunkedBody(1024).feed(b'2;a="b"\r\nhi\r\n0\r\n\r\nX'), ([b"hi"], True, b"X"))
+        self.assertEqual(ChunkedBody(1024).feed(b'2;a="b"\r\nhi\r\n0\r\n\r\nX'), (b"hi", True, b"X"))
 
     def test_trailers_are_bounded(self) -> None:
         """Endless trailers are refused before they are gathered."""
@@ -90,10 +102,16 @@ class ChunkedTests(SynchronousTestCase):
         self.assertEqual(reader.trailers, [(b"x-ok", b"X-Ok", b"1")])
 
     def test_many_small_chunks(self) -> None:
-        """A hundred thousand one-byte chunks in one read come out whole (work is linear in the bytes)."""
-        raw = chunk(b"a") * 100_000 + last_chunk([])
-        pieces, ended, _ = ChunkedBody(1024).feed(raw)
-        self.assertEqual((len(pieces), ended), (100_000, True))
+        """Ten thousand chunks of a byte come out whole, and never more of them at once than is one turn's work."""
+        reader = ChunkedBody(1024)
+        content, ended, rest = reader.feed(chunk(b"a") * 10_000 + last_chunk([]) + b"next")
+        sizes = [len(content)]
+        while reader.behind:
+            self.assertFalse(ended)
+            content, ended, rest = reader.feed(b"")
+            sizes.append(len(content))
+        self.assertEqual((10_000, True, b"next"), (sum(sizes), ended, rest))
+        self.assertLessEqual(max(sizes), MAX_CHUNKS)
 
     @given(st.binary(max_size=64), st.lists(st.integers(0, 64)))
     @settings(max_examples=300, deadline=None)

@@ -1,0 +1,54 @@
+"""What happens on a connection to a backend, as those who are told see it.
+
+Knows: the words between a connection, the exchange that leases it and the endpoint that it goes back to. Refuses to
+know: wires.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from hmsgw.reasons import Reason
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import ResponseHead
+
+
+class UpstreamEvents(Protocol):
+    """What the exchange that leases a connection is told. Each call may end the lease."""
+
+    def upstream_informational(self, head: ResponseHead) -> None:
+        """A 1xx answer but 101."""
+
+    def upstream_head(self, head: ResponseHead, now: float) -> None:
+        """The final answer's head."""
+
+    def upstream_data(self, data: bytes) -> None:
+        """Some of the answer's body."""
+
+    def upstream_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+        """The answer's head and its whole body at once; the lease has ended, and `flush_edge` does not follow."""
+
+    def upstream_end(self, trailers: list[Field]) -> None:
+        """The answer is whole; the lease has ended."""
+
+    def upstream_failed(self, reason: Reason, detail: str, untouched: bool) -> None:
+        """No answer, or no more of it; the lease has ended. untouched: the upstream can't have acted on the request
+        as far as this side can tell (no byte of an answer, on a connection that had been used before)."""
+
+    def upstream_full(self) -> None:
+        """The upstream takes no more for now."""
+
+    def upstream_ready_for_more(self) -> None:
+        """It does again."""
+
+    def flush_edge(self) -> None:
+        """This turn's events have all been told."""
+
+
+class Releases(Protocol):
+    """Where a connection goes when its lease ends (`upstream.cluster.Member`). name: the endpoint's authority."""
+
+    name: str
+
+    def released(self, connection: Any, reusable: bool) -> None: ...
+    def lost_idle(self, connection: Any) -> None: ...
