@@ -46,14 +46,21 @@ def as_fields(names: Mapping[str, bytes], claims: Mapping[str, Any]) -> list[Fie
             try:
                 fields.append(checked_field(name, _written(value)))
             except ValueError:
-                raise BadToken("a claim holds a control character") from None
+                raise BadToken(f"the claim {claim} holds what no header field can") from None
     return fields
 
 
 def _written(value: Any) -> str:
-    """Text as it is; a list of texts with commas between; anything else as JSON."""
+    """Text as it is; a list of plain texts with commas between; anything else as JSON. Raises ValueError for text that
+    would be read as another: a field's value is without the blanks around it, and an empty one passes for none."""
     if type(value) is str:
+        if not _is_itself(value):
+            raise ValueError("empty, or with blanks at an end")
         return value
-    if type(value) is list and all(type(one) is str and "," not in one for one in value):
+    if type(value) is list and all(type(one) is str and "," not in one and _is_itself(one) for one in value):
         return ",".join(value)
     return json.dumps(value, separators=(",", ":"))
+
+
+def _is_itself(text: str) -> bool:
+    return bool(text) and text == text.strip()

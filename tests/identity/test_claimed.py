@@ -29,5 +29,8 @@ class ClaimedTests(SynchronousTestCase):
         """A member with a comma can't pass for two, and a line break ends no field."""
         (field,) = as_fields(field_names({"roles": "X-Roles"}), {"roles": ["a,admin"]})
         self.assertEqual(field[2], b'["a,admin"]')
-        for value in ("a\r\nX-Admin: 1", "a\0", ["a\n"]):
+        for roles, written in (([" a", "b"], b'[" a","b"]'), ([""], b'[""]'), ([], b"")):
+            (field,) = as_fields(field_names({"roles": "X-Roles"}), {"roles": roles})
+            self.assertEqual(field[2], written)
+        for value in ("a\r\nX-Admin: 1", "a\0", ["a\0"], " admin", "admin\t", "", " ", "\u00a0admin"):
             self.assertRaises(BadToken, as_fields, field_names({"sub": "X-Sub"}), {"sub": value})
