@@ -38,6 +38,7 @@ from hmsgw.control.threads import in_daemon_thread
 from hmsgw.generation import Candidate
 from hmsgw.governance.audit import AuditLog
 from hmsgw.governance.policy import check_command, next_command, notice_of_dev, refusal_of_unsigned, reload_command
+from hmsgw.heap import Heap
 from hmsgw.startup import Prepared, check_policy, own_words, read
 from hmsgw.status import status_of
 from hmsgw.telemetry.admin import AdminSite
@@ -90,6 +91,7 @@ class GatewayService(MultiService):
             hurry=self._hurry,
         )
         self._signals.hold()
+        self._heap = Heap(reactor, self._in_thread)
         self._stopping = False
         self._writing = threading.Lock()
 
@@ -102,6 +104,7 @@ class GatewayService(MultiService):
         gc.set_threshold(10_000, 20, 20)
         globalLogPublisher.addObserver(self._observer)
         prepared, reactor = self._prepared, self._reactor
+        self._heap.start()
         self.gateway.writer.start()
         super().startService()
         self._open_admin(prepared)
@@ -150,6 +153,7 @@ class GatewayService(MultiService):
 
     def _close(self, result: Any) -> Any:
         self._notifier.stop()
+        self._heap.stop()
         control, self._control = self._control, None
         closed = succeed(None) if control is None else maybeDeferred(control.stopListening)
         self._prepared.admin.stop()

@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deadlines": set(),
     "fetch": set(),
     "files": set(),
+    "heap": set(),
     "wire": {"reasons"},
     "config": {"wire"},
     "transport": BELOW,
@@ -59,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "startup": BELOW
     | {"admin_port", "control", "gateway", "generation", "governance", "telemetry", "transport"},
     "service": BELOW
-    | {"control", "gateway", "generation", "governance", "startup", "status", "telemetry", "transport"},
+    | {"control", "gateway", "generation", "governance", "heap", "startup", "status", "telemetry", "transport"},
     "tap": BELOW | {"control", "governance", "service", "startup", "transport"},
     "cli": BELOW | {"control", "generation", "governance", "tap", "transport.selfsigned"},
     "__init__": {"chain.api"},
