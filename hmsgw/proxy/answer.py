@@ -20,7 +20,8 @@ from hmsgw.proxy.record import Record
 from hmsgw.proxy.refusals import answer_of_verdict, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
-from hmsgw.reasons import Reason
+from hmsgw.reasons import BAD_REQUEST, DRAINING, Reason
+from hmsgw.wire.grpc import GRPC, status_fields
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 
@@ -46,6 +47,10 @@ class AnswerSide(Record):
     _instead: tuple[ResponseHead, bytes] | None = None
     _head_sent = False
     _edge_full = False
+    call: bytes | None = None
+    """`wire.grpc.call_kind`, of a request that has a body."""
+    call_ends_at: float | None = None
+    """When the caller of it waits no longer, by the plane's monotonic clock."""
 
     def _give_up_upstream(self) -> None:
         if self._attempt is not None:
@@ -144,11 +149,14 @@ class AnswerSide(Record):
             self._finish(self.plane.seconds())
             self.edge.send_end(trailers)
 
-    def _cut(self, reason: Reason) -> None:
-        """The head is out, the rest can't follow: only a broken connection tells the client so."""
+    def _cut(self, reason: Reason, detail: str) -> None:
+        """The head is out, the rest can't follow: trailers tell a gRPC caller why; others, a broken connection."""
         self.reason = reason.word
         self._finish(self.plane.seconds())
-        self.edge.cut()
+        if self.call == GRPC and self.protocol == "h2" and reason is not BAD_REQUEST:
+            self.edge.send_end(status_fields(reason.grpc_status, detail))
+        else:
+            self.edge.cut()
 
     def refuse(self, reason: Reason, detail: str, fields: list[Field] | None = None) -> None:
         """Answer with a refusal of the gateway's own."""
@@ -160,6 +168,26 @@ class AnswerSide(Record):
         """Answer as a plugin said."""
         head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
         self._respond(head, body)
+
+    def stop_for(self, reason: Reason, detail: str) -> None:
+        """Whatever is under way ends, with this answer if there is none yet."""
+        if self.done:
+            return
+        self._give_up_upstream()
+        self._drop_waiting()
+        self.body.lost()
+        if self._head_sent:
+            self._cut(reason, detail)
+        else:
+            self.refuse(reason, detail)
+
+    def shut_down(self) -> None:
+        """The gateway ends, and the time to drain is over; no response step is waited for."""
+        detail = "The gateway is stopping; send the request again."
+        self.stop_for(DRAINING, detail)
+        if not self.done:
+            self._drop_waiting()
+            self._send(*refusal(self.head, DRAINING.status, DRAINING, detail, self.request_id, []))
 
     # --- the end
 

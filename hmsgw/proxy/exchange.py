@@ -20,7 +20,7 @@ from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import client_fields, forwarded_request, identify
 from hmsgw.proxy.ids import new_request_id
 from hmsgw.proxy.plane import Plane
-from hmsgw.proxy.refusals import allow, refusal
+from hmsgw.proxy.refusals import allow
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.router import NotMatched
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
@@ -28,7 +28,6 @@ from hmsgw.reasons import (
     BAD_REQUEST,
     BODY_TOO_LARGE,
     CLIENT_GONE,
-    DRAINING,
     METHOD,
     NO_ENDPOINT,
     NO_ROUTE,
@@ -39,6 +38,7 @@ from hmsgw.reasons import (
     Reason,
 )  # fmt: skip
 from hmsgw.wire.faults import EdgeFault
+from hmsgw.wire.grpc import call_kind, given_s
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
@@ -117,8 +117,20 @@ class Exchange(AnswerSide):
         if found.needs_params:
             self.params = found.params(text_path)
         req = self.req = Request(self, method, text_path, self.query, client_fields(head))
-        if found.total_s is not None:
-            plane.deadlines.arm(self, self._started + found.total_s)
+        total_s = found.total_s
+        if self.body is not NO_BODY:
+            self.call = call_kind(head.fields)
+            if self.call is not None:
+                try:
+                    waits_s = given_s(head.fields)
+                except EdgeFault as fault:
+                    self.refuse(fault.reason, fault.detail)
+                    return
+                if waits_s is not None:
+                    total_s = waits_s if total_s is None else min(waits_s, total_s)
+                    self.call_ends_at = self._started + total_s
+        if total_s is not None:
+            plane.deadlines.arm(self, self._started + total_s)
         chain = found.chain
         if chain is not None:
             outcome = chain.run(req)
@@ -155,7 +167,7 @@ class Exchange(AnswerSide):
         self.edge.flush()
 
     def deadline_passed(self, now: float) -> None:
-        """The service's `total` time is over."""
+        """The service's `total` time is over, or the caller's."""
         if self._conn is not None:
             self._upstream_took()
         self.stop_for(UPSTREAM_TIMEOUT, "The service did not finish its answer in time.")
@@ -277,26 +289,6 @@ class Exchange(AnswerSide):
     def body_timed_out(self) -> None:
         """The client sent no more of the body for too long."""
         self.stop_for(REQUEST_TIMEOUT, "The request's body made no progress.")
-
-    def stop_for(self, reason: Reason, detail: str) -> None:
-        """Whatever is under way ends, with this answer if there is none yet."""
-        if self.done:
-            return
-        self._give_up_upstream()
-        self._drop_waiting()
-        self.body.lost()
-        if self._head_sent:
-            self._cut(reason)
-        else:
-            self.refuse(reason, detail)
-
-    def shut_down(self) -> None:
-        """The gateway ends, and the time to drain is over; no response step is waited for."""
-        detail = "The gateway is stopping; send the request again."
-        self.stop_for(DRAINING, detail)
-        if not self.done:
-            self._drop_waiting()
-            self._send(*refusal(self.head, DRAINING.status, DRAINING, detail, self.request_id, []))
 
     # --- the answer
 

@@ -16,6 +16,7 @@ from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED, NOT_SENDABLE, WRITTEN
 from hmsgw.wire.forwarded import read_forwarded
+from hmsgw.wire.grpc import TIMEOUT, timeout_field
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
@@ -275,7 +276,7 @@ def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes:
     """The encoded head for the upstream. Raises any exception when what plugins or a rewriting made can't be sent."""
     head = exchange.head
     managed = exchange.managed
-    if exchange.edited or head.strip:
+    if exchange.edited or head.strip or exchange.call_ends_at is not None:
         lines, managed = _changed_fields(exchange, managed)
     elif head.encoded is not None:
         lines = head.encoded
@@ -301,6 +302,9 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
         managed += b"Transfer-Encoding: chunked\r\n"
     if head.te_trailers:
         managed += b"TE: trailers\r\nConnection: TE\r\n"
+    if exchange.call_ends_at is not None:
+        left_s = exchange.call_ends_at - exchange.plane.seconds()
+        fields = [*(field for field in fields if field[0] != TIMEOUT), timeout_field(left_s)]
     if exchange.body.collected:
         fields = [field for field in fields if field[0] != b"expect"]
     lines = encode_fields(fields)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem
 from hmsgw.reasons import Reason, title_of
+from hmsgw.wire.grpc import call_kind
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import NO_CONTENT, RequestHead, ResponseHead
 
@@ -20,8 +21,9 @@ def refusal(
 ) -> tuple[ResponseHead, bytes]:  # fmt: skip
     """(head, body) of a refusal; to HEAD without the body. word, title: instead of the reason's."""
     shown = title or (reason.title if reason is not None else title_of(status))
-    if any(low == b"content-type" and value.startswith(b"application/grpc") for low, _, value in request.fields):
-        return grpc_refusal(grpc_status_of(status, reason), detail or shown, fields), b""
+    kind = call_kind(request.fields)
+    if kind is not None:
+        return grpc_refusal(kind, grpc_status_of(status, reason), detail or shown, fields), b""
     head, body = problem(status, word or (reason.word if reason else "plugin"), shown, detail, request_id, fields)
     return head, b"" if request.method == b"HEAD" else body
 

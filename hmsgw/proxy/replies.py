@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 
 from hmsgw.reasons import Reason
-from hmsgw.wire.headers import Field, octets
+from hmsgw.wire.grpc import status_fields
+from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 
 _NO_STORE: Field = (b"cache-control", b"Cache-Control", b"no-store")
 _PROBLEM: Field = (b"content-type", b"Content-Type", b"application/problem+json")
-_GRPC: Field = (b"content-type", b"Content-Type", b"application/grpc")
 
 
 def problem(
@@ -39,21 +39,13 @@ def problem(
     return ResponseHead(status, [_PROBLEM, _NO_STORE, *fields], len(body)), body
 
 
-def grpc_refusal(grpc_status: int, detail: str, fields: Iterable[Field] = ()) -> ResponseHead:
-    """The same refusal for a gRPC caller: a trailers-only answer."""
-    message = b"".join(
-        bytes((byte,)) if 0x20 <= byte <= 0x7E and byte != 0x25 else b"%%%02X" % byte for byte in octets(detail)
-    )
-    return ResponseHead(
-        200,
-        [
-            _GRPC,
-            (b"grpc-status", b"grpc-status", b"%d" % grpc_status),
-            (b"grpc-message", b"grpc-message", message),
-            *fields,
-        ],
-        0,
-    )
+def grpc_refusal(kind: bytes, grpc_status: int, detail: str, fields: Iterable[Field] = ()) -> ResponseHead:
+    """The same refusal for a gRPC caller: a trailers-only answer. kind: the call's (`wire.grpc.call_kind`)."""
+    told = [(b"content-type", b"Content-Type", kind), *status_fields(grpc_status, detail), *fields]
+    for lower, _, value in fields:
+        if lower == b"retry-after" and value.isdigit():  # gRFC A6, for clients that try again by themselves
+            told.append((b"grpc-retry-pushback-ms", b"grpc-retry-pushback-ms", value + b"000"))
+    return ResponseHead(200, told, 0)
 
 
 #: gRPC statuses of refusals by plugins that name no reason.

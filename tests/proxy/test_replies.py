@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw import reasons
 from hmsgw.proxy.replies import grpc_refusal, grpc_status_of, problem
+from hmsgw.wire.grpc import GRPC, GRPC_WEB
 
 
 class ReplyTests(SynchronousTestCase):
@@ -40,9 +41,18 @@ class ReplyTests(SynchronousTestCase):
             detail.encode()
         except UnicodeEncodeError:
             return
-        head = grpc_refusal(8, detail)
+        head = grpc_refusal(GRPC, 8, detail)
         self.assertEqual((200, "8"), (head.status, head.headers["grpc-status"]))
         self.assertRegex(head.headers["grpc-message"], r"\A[ -~]*\Z")
+
+    def test_grpc_retry(self) -> None:
+        """When to try again is said in gRPC's words too, and only where it is known."""
+        head = grpc_refusal(GRPC_WEB, 8, "Wait.", [(b"retry-after", b"Retry-After", b"3")])
+        self.assertEqual(
+            ("application/grpc-web", "3", "3000"),
+            tuple(head.headers[name] for name in ("content-type", "retry-after", "grpc-retry-pushback-ms")),
+        )
+        self.assertNotIn("grpc-retry-pushback-ms", grpc_refusal(GRPC, 8, "Wait.").headers)
 
     def test_grpc_status(self) -> None:
         """A reason knows its own; a bare status is mapped; an unknown one is UNKNOWN, a 5xx UNAVAILABLE."""

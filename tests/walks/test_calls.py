@@ -1,0 +1,106 @@
+"""gRPC calls, from their client to the upstream and back, without a socket."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hmsgw.config.model import Service, Timeouts
+from hmsgw.wire.grpc import given_s
+from tests.walks.h2_client import begin
+from tests.walks.walk import OK
+
+GRPC = (b"content-type", b"application/grpc")
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class DeadlineTests(SynchronousTestCase):
+    """`grpc-timeout`."""
+
+    def test_lowered(self) -> None:
+        """The upstream is told what is left; a service's own total is part of it."""
+        for total_s, waited_s, left_s in ((None, 0, 2.0), (None, 1, 1.0), (1.5, 0, 1.5), (60, 0, 2.0)):
+            walk, client = begin(service=Service(timeouts=Timeouts(total=total_s)))
+            walk.connect_at_once = False
+            client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"2S"), ended=False)
+            walk.passes(waited_s)
+            walk.connects()
+            _, fields, _ = walk.upstream_head()
+            (value,) = fields[b"grpc-timeout"]
+            self.assertAlmostEqual(left_s, given_s([(b"grpc-timeout", b"", value)]) or 0, 3)
+
+    def test_passed(self) -> None:
+        """No answer in time: DEADLINE_EXCEEDED, without a body; the upstream is let go of."""
+        walk, client = begin()
+        number = client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"500m"), ended=False)
+        walk.passes(2)
+        client.pump()
+        got = client.got[number]
+        self.assertEqual((200, b"4", True, b""), (got.status, got.fields[b"grpc-status"], got.whole, got.body))
+        self.assertEqual("aborted", walk.upstream.closed)
+        self.assertEqual((200, "upstream-timeout"), walk.records[0][2:])
+
+    def test_passed_in_the_middle(self) -> None:
+        """An answer that has begun ends in trailers that say so: messages that came are the caller's."""
+        walk, client = begin()
+        number = client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"1S"), ended=False)
+        client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
+        walk.passes(3)
+        client.pump()
+        got = client.got[number]
+        self.assertEqual((b"\0\0\0\0\1x", True), (got.body, got.whole))
+        self.assertEqual(b"4", got.trailers[b"grpc-status"])
+
+    def test_none_of_ours(self) -> None:
+        """The field of a request that is no call goes on as it came, and ends nothing."""
+        walk, client = begin()
+        client.request(b"/a", b"POST", (b"grpc-timeout", b"soon"), ended=False)
+        self.assertEqual([b"soon"], walk.upstream_head()[1][b"grpc-timeout"])
+
+    def test_malformed(self) -> None:
+        """A time that can't be read is refused, in gRPC's words."""
+        walk, client = begin()
+        number = client.request(b"/a", b"POST", GRPC, (b"grpc-timeout", b"soon"), ended=False)
+        self.assertEqual((200, b"13"), (client.got[number].status, client.got[number].fields[b"grpc-status"]))
+        self.assertEqual([], walk.upstreams)
+
+
+class EndTests(SynchronousTestCase):
+    """Calls that end otherwise than their service meant."""
+
+    def test_upstream_gone(self) -> None:
+        """An upstream that is gone in the middle of its answer: UNAVAILABLE, in trailers."""
+        walk, client = begin()
+        number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
+        client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
+        walk.upstream.lost()
+        client.pump()
+        got = client.got[number]
+        self.assertEqual((b"14", "upstream-reset"), (got.trailers[b"grpc-status"], walk.records[0][3]))
+
+    def test_others_are_cut(self) -> None:
+        """What is no call has no way to say it: the stream is reset."""
+        walk, client = begin()
+        number = client.request(b"/a", b"POST", ended=False)
+        client.answered(_HEAD + b"1\r\nx\r\n")
+        walk.upstream.lost()
+        client.pump()
+        self.assertEqual((False, 2), (client.got[number].whole, client.got[number].ended))
+
+    def test_web_callers(self) -> None:
+        """A browser's library is answered in its own type."""
+        for kind in (b"application/grpc-web", b"application/grpc-web-text"):
+            walk, client = begin()
+            walk.connect_at_once = False
+            number = client.request(b"/a", b"POST", (b"content-type", kind + b"+proto"), ended=False)
+            walk.connect_fails()
+            walk.connect_fails()
+            client.pump()
+            fields = client.got[number].fields
+            self.assertEqual((kind, b"14"), (fields[b"content-type"], fields[b"grpc-status"]))
+
+    def test_plain_answer(self) -> None:
+        """What an upstream answers is its own, whatever it is."""
+        _, client = begin()
+        number = client.request(b"/a", b"POST", GRPC, ended=True)
+        client.answered(OK)
+        self.assertEqual((200, b"ok"), (client.got[number].status, client.got[number].body))
