@@ -7,9 +7,9 @@ needs as an argument; a reload builds a new plane aside and swaps one reference,
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -17,13 +17,14 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from hmsgw.certificates import near_their_end, seconds_left
 from hmsgw.chain.run import Chain
 from hmsgw.chain.tools import Tools
 from hmsgw.config.endpoint import Endpoint
 from hmsgw.config.model import Listener, Service
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.door import Crowd, Door
-from hmsgw.generation import Candidate, Parts, build_plane
+from hmsgw.generation import Candidate, Parts, build_plane, key_urls, same_settings
 from hmsgw.identity.fetch import fetcher
 from hmsgw.identity.keysets import KeySets
 from hmsgw.limits.memory import Counters
@@ -83,6 +84,7 @@ class Gateway(MultiService):
             before_copy=self._count_all,
             read_endpoints=self._endpoint_states,
             read_ages=lambda: self.roster.ages(),
+            read_certificates=lambda: seconds_left(self.candidate),
             read_lag=lambda: self.lag.worst_s(),
             read_lines_dropped=lambda: writer.dropped,
         )
@@ -144,9 +146,9 @@ class Gateway(MultiService):
         self.metrics.keep_plugins({use.prepared.name for chain in chains for use in chain.uses})
         self.metrics.keep_listeners({one.listener.name for one in self.listeners.open})
         self.metrics.config_serves(candidate.config.serial, candidate.digest, signed=False)
-        self.key_sets.retain({url for chain in chains for use in chain.uses if (url := _key_url(use.plugin))})
-        if self._log_target != _log_target(candidate):
-            self._log_target = _log_target(candidate)
+        self.key_sets.retain(key_urls(chains))
+        if self._log_target != candidate.log_target:
+            self._log_target = candidate.log_target
             self.writer.reopen(self._log_target)
         return said
 
@@ -160,7 +162,7 @@ class Gateway(MultiService):
             cluster = self.clusters.get(route.service)
             tls = candidate.upstream_tls.get(route.service)
             running_tls = self.candidate.upstream_tls.get(route.service)
-            if cluster is None or not _same(cluster.settings, settings) or running_tls != tls:
+            if cluster is None or not same_settings(cluster.settings, settings) or running_tls != tls:
                 cluster = self._new_cluster(route.service, settings, tls)
             wanted[route.service] = cluster
         return wanted
@@ -246,6 +248,15 @@ class Gateway(MultiService):
         return serve(
             self.reactor, sock, new_protocol, tls,
             max_pending=door.limits.connections, handshake_timeout_s=door.settings.tls,
+            refused=partial(self._refused, door),
+        )  # fmt: skip
+
+    def _refused(self, door: Door, client: str, reason: str, why: str) -> None:
+        """A connection is not let in: one count, one line. reason: one of a few words; why: a sentence."""
+        self.metrics.count_refused(door.name, reason)
+        _log.warn(
+            "connection refused: listener {listener}, client {client}, reason {reason}: {why}",
+            listener=door.name, client=canonical_host(client), reason=reason, why=why,
         )  # fmt: skip
 
     def _own_addresses(self) -> set[tuple[str, int]]:
@@ -365,6 +376,7 @@ class Gateway(MultiService):
         """All that is not as it should be, but keeps nobody from being served."""
         found = ["the configuration is unsigned (--dev)"] if self.dev else []
         found += self.notes.values()
+        found += near_their_end(self.candidate)
         found += self.roster.degraded()
         found += [f"key set {url}: {fault}" for url, fault in self.key_sets.status().items() if fault]
         if self.writer.fault is not None:
@@ -379,20 +391,3 @@ class Gateway(MultiService):
             states[name, "healthy"] = len(cluster.members) - failing
             states[name, "unhealthy"] = failing
         return states
-
-
-def _log_target(candidate: Candidate) -> str:
-    """`stdout`, or the log's absolute path."""
-    access = candidate.config.log.access
-    return access if access == "stdout" else os.path.join(candidate.bundle.root_dir, access)
-
-
-def _key_url(plugin: Any) -> str | None:
-    """The key set that a built plugin needs, if it needs one."""
-    url = getattr(plugin, "key_url", None)
-    return url if isinstance(url, str) else None
-
-
-def _same(one: Service, other: Service) -> bool:
-    """Settings but for their place in the file, which moves when lines are added above."""
-    return all(getattr(one, name) == getattr(other, name) for name in Service.__dataclass_fields__ if name != "where")

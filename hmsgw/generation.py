@@ -21,7 +21,7 @@ from hmsgw.chain.tools import Tools
 from hmsgw.config.bundle import Bundle
 from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.load import Loaded, load
-from hmsgw.config.model import Config, Listener, Route
+from hmsgw.config.model import Config, Listener, Route, Service
 from hmsgw.config.snapshot import Snapshot
 from hmsgw.deadlines import Deadlines
 from hmsgw.proxy.entry import Entry
@@ -29,7 +29,7 @@ from hmsgw.proxy.forwarding import TrustedProxies
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.router import Router
 from hmsgw.transport.pem import BadCertificate
-from hmsgw.transport.tls import ClientTls, ServerTls
+from hmsgw.transport.tls import ClientAuth, ClientTls, ServerTls
 from hmsgw.upstream.cluster import Cluster
 
 _URL = re.compile(r"https?://[^/\s]+")
@@ -53,6 +53,12 @@ class Candidate:
     listeners: tuple[Listener, ...]
     server_tls: dict[str, ServerTls | None]
     upstream_tls: dict[str, ClientTls]
+
+    @property
+    def log_target(self) -> str:
+        """`stdout`, or the access log's absolute path."""
+        access = self.config.log.access
+        return access if access == "stdout" else os.path.join(self.bundle.root_dir, access)
 
 
 def read_candidate(
@@ -117,9 +123,20 @@ def _checked(
     prepared = _made(lambda: prepare(config, bundle, previous, environ=environ, dev=dev, signed=False), faults)
     server_tls = {one.name: _made(partial(_server_tls, one, bundle), faults) for one in listeners}
     upstream_tls = {name: _made(partial(_client_tls, config, name, bundle), faults) for name in config.services}
+    if prepared is not None:
+        faults += _without_certificates(prepared, listeners)
     if faults:
         raise Refused(faults)
     return Candidate(path, config, bundle, prepared, bundle.digest(), listeners, server_tls, upstream_tls)
+
+
+def _without_certificates(prepared: Prepared, listeners: tuple[Listener, ...]) -> list[Fault]:
+    """Uses of `mtls` where no listener asks anybody for a certificate: they could only refuse."""
+    if any(one.tls is not None and one.tls.client_auth != "none" for one in listeners):
+        return []
+    uses = {use.where: use for route in prepared.routes for use in route.uses if use.plugin == "mtls"}
+    why = "no listener asks clients for a certificate; give one `tls: {client_auth: optional, client_ca: FILE}`"
+    return [Fault(where, f"{use.name}: {why}") for where, use in uses.items()]
 
 
 def _made(make: Callable[[], Any], faults: list[Fault]) -> Any:
@@ -162,7 +179,10 @@ def _server_tls(listener: Listener, bundle: Bundle) -> ServerTls | None:
     places = tuple(pair.where for pair in tls.certificates)
     own = pairs or [(bundle.read(_SELF_SIGNED), bundle.read(_SELF_SIGNED_KEY))]
     alpn = tuple(name.encode() for name in listener.protocols)
-    return ServerTls(tuple(own), tls.minimum, alpn, where=listener.where, places=places)
+    clients = None
+    if tls.client_ca is not None and tls.client_auth != "none":
+        clients = ClientAuth(bundle.read(tls.client_ca), tls.client_auth == "required", tls.client_ca_where)
+    return ServerTls(tuple(own), tls.minimum, alpn, where=listener.where, places=places, clients=clients)
 
 
 def _client_tls(config: Config, name: str, bundle: Bundle) -> ClientTls:
@@ -227,3 +247,14 @@ def build_plane(candidate: Candidate, parts: Parts, previous: list[Chain]) -> tu
         config=candidate.digest.removeprefix("sha256:")[:12],
     )
     return plane, chains
+
+
+def key_urls(chains: list[Chain]) -> set[str]:
+    """The key sets that built plugins need."""
+    urls = (getattr(use.plugin, "key_url", None) for chain in chains for use in chain.uses)
+    return {url for url in urls if isinstance(url, str)}
+
+
+def same_settings(one: Service, other: Service) -> bool:
+    """But for their place in the file, which moves when lines are added above."""
+    return all(getattr(one, name) == getattr(other, name) for name in Service.__dataclass_fields__ if name != "where")

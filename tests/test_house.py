@@ -52,8 +52,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "listeners": BELOW | {"edge"},
     "roster": BELOW | {"registry", "transport"},
     "generation": BELOW | {"chain", "proxy", "transport", "upstream"},
+    "certificates": BELOW | {"generation", "transport"},
     "gateway": BELOW | {
-        "chain", "edge", "generation", "identity", "limits", "listeners", "proxy", "roster", "telemetry", "transport",
+        "certificates", "chain", "edge", "generation", "identity", "limits", "listeners", "proxy", "roster", "telemetry", "transport",
         "upstream",
     },
     "status": BELOW | {"gateway"},

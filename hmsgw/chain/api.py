@@ -81,7 +81,9 @@ class Client(Protocol):
     @property
     def port(self) -> int: ...
     @property
-    def certificate(self) -> Any: ...
+    def certificate(self) -> Any:
+        """None without one, else: subject and issuer (RFC 4514), sans (`DNS:...`, `email:...`, `URI:...`, `IP:...`,
+        `UPN:...`), serial and fingerprint (SHA-256) in hexadecimal, not_before and not_after (UTC), der, pem."""
 
 
 class Request(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from os.path import join, normpath
 
-from hmsgw.config.model import Config, Listener, Log, Registry, Route, Service, UpstreamTls
+from hmsgw.config.model import Config, Listener, ListenerTls, Log, Registry, Route, Service, UpstreamTls
 from hmsgw.config.netkinds import overlap
 from hmsgw.config.places import Where
 from hmsgw.config.reading import At, Check
@@ -22,6 +22,14 @@ def _listener(listener: Listener, at: At) -> Listener:
     if listener.protocols == ("h2",):
         at.fault("protocols", "h2 alone is not in this version; write [h2, http/1.1]")
     return listener
+
+
+def _listener_tls(tls: ListenerTls, at: At) -> ListenerTls:
+    if tls.client_auth != "none" and tls.client_ca is None:
+        at.fault("client_auth", "`client_ca` is missing: the CA whose clients are let in")
+    if tls.client_auth == "none" and tls.client_ca is not None:
+        at.fault("client_ca", "nobody is asked for a certificate; write `client_auth: optional` or `required` too")
+    return tls
 
 
 def _log(log: Log, at: At) -> Log:
@@ -92,6 +100,7 @@ def _tell_clashes(config: Config, at: At) -> None:
 CHECKS: Mapping[type, Check] = {
     Config: _config,
     Listener: _listener,
+    ListenerTls: _listener_tls,
     Log: _log,
     Registry: _registry,
     Route: checked_route,

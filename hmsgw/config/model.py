@@ -51,8 +51,10 @@ class ListenerTls:
     certificates: tuple[Certificate, ...] = ()
     """Empty: the self-signed certificate of the state directory."""
     minimum: Annotated[str, Choice("1.2", "1.3")] = "1.2"
-    client_auth: Annotated[str, Later("none", Choice("none", "optional", "required"))] = "none"
-    client_ca: Annotated[str | None, Later(None, FilePath())] = None
+    client_auth: Annotated[str, Choice("none", "optional", "required")] = "none"
+    client_ca: Annotated[str | None, FilePath()] = None
+    """The only authorities whose clients are taken: PEM. The host's own trust store never is."""
+    client_ca_where: Where = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 class Caller(NamedTuple):
     """`req.client`, of every request of the connection, so nobody may write to it. host: IP address. port: 0 when a
-    proxy in between hides it. certificate: None without mTLS."""
+    proxy in between hides it. certificate: a `transport.client_certificate.ClientCertificate`; None without mTLS."""
 
     host: str
     port: int
@@ -26,9 +26,11 @@ def peer_of(transport: Any, listener: str, scheme: str, canonical_host: Callable
     """Who is at the other end of `transport`."""
     address = transport.getPeer()
     host = canonical_host(getattr(address, "host", "") or "")
+    certificate = getattr(transport, "client_certificate", None)
     return Peer(
-        Caller(host, getattr(address, "port", 0) or 0, None), listener, scheme, getattr(transport, "tls_version", None)
-    )
+        Caller(host, getattr(address, "port", 0) or 0, certificate), listener, scheme,
+        getattr(transport, "tls_version", None),
+    )  # fmt: skip
 
 
 class Peer:

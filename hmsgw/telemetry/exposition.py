@@ -149,6 +149,18 @@ def _of_process(counted: Counted, build: Build) -> Iterator[Metric]:
     yield _gauge(
         "gateway_connections", "Open connections of clients.", ["listener", "protocol"], counted.connections.items()
     )
+    yield _counter(
+        "gateway_connections_refused",
+        "Connections that were not let in, by why.",
+        ["listener", "reason"],
+        counted.refused.items(),
+    )
+    yield _gauge(
+        "gateway_certificate_expiry_seconds",
+        "Until a listener's certificate ends; negative once it has.",
+        ["listener", "certificate"],
+        counted.certificates_s.items(),
+    )
     yield _gauge(
         "gateway_worker_up",
         "1 for a worker that serves.",

@@ -128,13 +128,16 @@ class Counted(NamedTuple):
     workers: dict[str, int]
     lag_s: float
     lines_dropped: int
+    refused: dict[tuple[str, str], int]
+    certificates_s: dict[tuple[str, str], float]
 
 
 class Metrics:
     """The counters of a process. To be used from the reactor's thread only.
 
     before_copy: brings in what was not counted yet. read_endpoints -> {(service, state): how many}, read_ages ->
-    {service: seconds since the registry last answered, or None}, read_lag -> seconds, read_lines_dropped -> how many:
+    {service: seconds since the registry last answered, or None}, read_certificates -> {(listener, certificate): seconds
+    until its end}, read_lag -> seconds, read_lines_dropped -> how many:
     asked at each scrape, on the reactor, so they are quick.
     """
 
@@ -144,17 +147,20 @@ class Metrics:
         before_copy: Callable[[], None] = lambda: None,
         read_endpoints: Callable[[], Mapping[tuple[str, str], int]] = dict,
         read_ages: Callable[[], Mapping[str, float | None]] = dict,
+        read_certificates: Callable[[], Mapping[tuple[str, str], float]] = dict,
         read_lag: Callable[[], float] = float,
         read_lines_dropped: Callable[[], int] = int,
     ) -> None:
         self._before_copy = before_copy
         self.read_endpoints = read_endpoints
         self.read_ages = read_ages
+        self.read_certificates = read_certificates
         self.read_lag = read_lag
         self.read_lines_dropped = read_lines_dropped
         self._routes: dict[tuple[str, str], RouteStats] = {}
         self._services: dict[str, ServiceStats] = {}
         self._connections: dict[tuple[str, str], Level] = {}
+        self._refused: dict[tuple[str, str], int] = {}
         self._decisions: dict[tuple[str, str], list[int]] = {}
         self._plugin_errors: dict[str, int] = {}
         self._reloads = dict.fromkeys(OUTCOMES, 0)
@@ -173,6 +179,10 @@ class Metrics:
     def connections(self, listener: str, protocol: str) -> Level:
         """How many connections are open; the owner counts `n` up and down."""
         return self._connections.setdefault((listener, protocol), Level())
+
+    def count_refused(self, listener: str, reason: str) -> None:
+        """A connection was not let in. reason: one of a few words."""
+        self._refused[listener, reason] = self._refused.get((listener, reason), 0) + 1
 
     def count_retry(self, service: str) -> None:
         """A request was sent again."""
@@ -218,6 +228,7 @@ class Metrics:
         """After a reload: forget the listeners that are gone and have no open connection."""
         kept = set(listeners)
         self._connections = {key: level for key, level in self._connections.items() if key[0] in kept or level.n}
+        self._refused = {key: count for key, count in self._refused.items() if key[0] in kept}
 
     def copy(self) -> Counted:
         """All numbers as they are now, to be rendered elsewhere. On the reactor; about a millisecond for 500 routes."""
@@ -242,4 +253,6 @@ class Metrics:
             workers=self._workers.copy(),
             lag_s=self.read_lag(),
             lines_dropped=self.read_lines_dropped(),
+            refused=self._refused.copy(),
+            certificates_s=dict(self.read_certificates()),
         )

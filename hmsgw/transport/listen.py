@@ -16,9 +16,10 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from hmsgw.transport.client_certificate import CLIENT_CERTIFICATE, CertificateGate, Refusing
 from hmsgw.transport.loops import uvloop_of
 from hmsgw.transport.stock import StockServing, connection_waits
-from hmsgw.transport.tls import ServerTls
+from hmsgw.transport.tls import ServerTls, client_fault
 from hmsgw.transport.uv_transport import UvTransport, loop_failure
 
 _log = Logger()
@@ -95,6 +96,7 @@ class Serving:
         tls: ServerTls | None,
         max_pending: int,
         handshake_timeout_s: float,
+        refused: Refusing,
     ) -> None:
         self._loop = loop
         self._sock = sock
@@ -102,6 +104,7 @@ class Serving:
         self._tls = tls
         self._max_pending = max_pending
         self._handshake_timeout_s = handshake_timeout_s
+        self._tell_refused = refused
         self._tasks: set[Any] = set()
         self._retry: Any = None
         self._short = False
@@ -173,16 +176,23 @@ class Serving:
     async def _hand_over(self, connection: socket.socket, peer: Any) -> None:
         tls = self._tls
         how: dict[str, Any] = {}
+        new_protocol = self._new_protocol
         if tls is not None:
             how = {
                 "ssl": tls.context,
                 "ssl_handshake_timeout": self._handshake_timeout_s,
                 "ssl_shutdown_timeout": _GOODBYE_S,
             }
+            if tls.clients is not None:
+                new_protocol = self._gate
         try:
-            await self._loop.connect_accepted_socket(lambda: UvTransport(self._new_protocol()), connection, **how)
+            await self._loop.connect_accepted_socket(lambda: UvTransport(new_protocol()), connection, **how)
         except (OSError, asyncio.TimeoutError) as error:
             connection.close()
+            fault = client_fault(error)
+            if fault is not None:
+                self._tell_refused(peer[0], CLIENT_CERTIFICATE, fault)
+                return
             _log.debug(
                 "the connection of {peer} ended before it began: {why}",
                 peer=peer[0] if peer else "a client", why=str(error) or type(error).__name__,
@@ -190,6 +200,9 @@ class Serving:
         except BaseException:
             connection.close()
             raise
+
+    def _gate(self) -> CertificateGate:
+        return CertificateGate(self._new_protocol, self._tell_refused)
 
 
 def serve(
@@ -200,9 +213,11 @@ def serve(
     *,
     max_pending: int,
     handshake_timeout_s: float,
+    refused: Refusing,
 ) -> Any:
-    """Accept from `sock` until `stop_accepting`. new_protocol: makes a Twisted Protocol for each connection."""
+    """Accept from `sock` until `stop_accepting`. new_protocol: makes a Twisted Protocol for each connection. refused:
+    told of each client that is not let in for what it is, once."""
     loop = uvloop_of(reactor)
     if loop is None:
-        return StockServing(reactor, sock, new_protocol, tls, max_pending, handshake_timeout_s)
-    return Serving(loop, sock, new_protocol, tls, max_pending, handshake_timeout_s)
+        return StockServing(reactor, sock, new_protocol, tls, max_pending, handshake_timeout_s, refused)
+    return Serving(loop, sock, new_protocol, tls, max_pending, handshake_timeout_s, refused)

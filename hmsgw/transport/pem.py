@@ -10,11 +10,13 @@ import os
 import ssl
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+_RENEW_BEFORE = timedelta(days=14)
 
 
 class BadCertificate(Exception):
@@ -42,10 +44,15 @@ def load_chain(context: ssl.SSLContext, chain_pem: bytes, key_pem: bytes) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What the first certificate of a chain says. names: DNS names it is for, lower-case. expires: UTC."""
+    """What the first certificate of a chain says. names: DNS names it is for, lower-case. begins, expires: UTC."""
 
     names: tuple[str, ...]
+    begins: datetime
     expires: datetime
+
+    def is_near_end(self, now: datetime) -> bool:
+        """Time to renew: two weeks are left, or a third of its life where that is less."""
+        return self.expires - now < min(_RENEW_BEFORE, (self.expires - self.begins) / 3)
 
 
 def read_pair(chain_pem: bytes, key_pem: bytes) -> Leaf:
@@ -70,4 +77,12 @@ def read_pair(chain_pem: bytes, key_pem: bytes) -> Leaf:
         found = ()
     except ValueError as error:
         raise BadCertificate(f"the certificate's names can't be read: {error}") from None
-    return Leaf(found, certificate.not_valid_after_utc)
+    return Leaf(found, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+
+
+def read_authorities(pem: bytes) -> list[x509.Certificate]:
+    """The certificates of a CA file, whatever stands between them. Raises BadCertificate; one at least is there."""
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise BadCertificate("the CA is not PEM, or what is between its lines is damaged") from None

@@ -15,8 +15,9 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hmsgw.transport.client_certificate import CLIENT_CERTIFICATE, CertificateGate, Refusing
 from hmsgw.transport.stock_tls import AfterHandshake, ServerConnections, tls_factory
-from hmsgw.transport.tls import ServerTls
+from hmsgw.transport.tls import ServerTls, client_fault
 
 _log = Logger()
 
@@ -44,12 +45,15 @@ class StockServing(Factory):
         tls: ServerTls | None,
         max_pending: int,
         handshake_timeout_s: float,
+        refused: Refusing,
     ) -> None:
         self._reactor = reactor
         self._sock = sock
         self._new_protocol = new_protocol
         self._max_pending = max_pending
         self._handshake_timeout_s = handshake_timeout_s
+        self._tell_refused = refused
+        self._asks = False
         self._tls: Any = None
         self.refused = 0
         self.handshaking = 0
@@ -62,6 +66,7 @@ class StockServing(Factory):
     def set_tls(self, tls: ServerTls | None) -> None:
         """For connections from now on; those that are open keep what they have."""
         pending = Factory.forProtocol(self._new_pending)
+        self._asks = tls is not None and tls.clients is not None
         self._tls = None if tls is None else tls_factory(self._reactor, ServerConnections(tls), False, pending)
 
     def take_waiting(self) -> None:
@@ -91,10 +96,16 @@ class StockServing(Factory):
             self.handshaking -= 1
             if deadline.active():
                 deadline.cancel()
-            if why is not None:
+            if why is None:
+                return
+            fault = None if why.value is None else client_fault(why.value)
+            if fault is not None:
+                self._tell_refused(str(getattr(pending.transport.getPeer(), "host", "")), CLIENT_CERTIFICATE, fault)
+            else:
                 _log.debug("a connection ended before it began: {why}", why=why.getErrorMessage())
 
         self.handshaking += 1
-        pending: Any = AfterHandshake(self._new_protocol(), over)
+        inner = CertificateGate(self._new_protocol, self._tell_refused) if self._asks else self._new_protocol()
+        pending: Any = AfterHandshake(inner, over)
         deadline = self._reactor.callLater(self._handshake_timeout_s, lambda: pending.transport.abortConnection())
         return pending

@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Protocol, connectionDone
@@ -21,7 +21,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from hmsgw.transport.pem import read_pair
+from hmsgw.transport.pem import read_authorities, read_pair
 from hmsgw.transport.tls import CIPHERS_1_2, ServerTls, certificate_for
 
 _log = Logger()
@@ -32,6 +32,8 @@ _SUITES_1_3 = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
 
 class StockTls(BufferingTLSTransport):
     """Twisted's TLS, with what `uv_transport.UvTransport` has besides."""
+
+    client_certificate: Any = None
 
     @property
     def tls_version(self) -> str | None:
@@ -122,6 +124,7 @@ class ServerConnections:
 
     def __init__(self, tls: ServerTls) -> None:
         self._by_name: dict[str, SSL.Context] = {}
+        self._authorities = [] if tls.clients is None else read_authorities(tls.clients.ca)
         contexts = [self._context(tls, *pair) for pair in tls.pairs]
         self._default = contexts[0]
         self._default.set_tlsext_servername_callback(self._choose)
@@ -135,6 +138,14 @@ class ServerConnections:
         key: Any = load_pem_private_key(key_pem, None)
         context.use_privatekey(key)
         context.set_alpn_select_callback(lambda _, offered: _chosen(tls.alpn, offered))
+        if tls.clients is not None:
+            store: Any = context.get_cert_store()
+            for authority in self._authorities:
+                store.add_cert(crypto.X509.from_cryptography(authority))
+            required = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if tls.clients.required else 0
+            context.set_verify(SSL.VERIFY_PEER | required)
+            # Without one OpenSSL refuses to resume a session with a certificate in it.
+            context.set_session_id(b"hmsgw")
         for name in read_pair(chain_pem, key_pem).names:
             self._by_name.setdefault(name, context)
         return context

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.logger import Logger
 
 from hmsgw.config.faults import Fault, Refused
-from hmsgw.config.model import Where
-from hmsgw.transport.pem import BadCertificate, load_chain, read_pair
+from hmsgw.config.model import NOWHERE, Where
+from hmsgw.transport.pem import BadCertificate, Leaf, load_chain, read_authorities, read_pair
 
 #: TLS 1.2: forward secrecy and AES-GCM only; no CBC, no RSA key transport, no ChaCha20 (SP 800-52r2 section 3.3.1).
 CIPHERS_1_2 = "ECDHE+AES128+AESGCM:ECDHE+AES256+AESGCM"
@@ -44,11 +45,43 @@ def _hardened(context: ssl.SSLContext, minimum: str) -> ssl.SSLContext:
     return context
 
 
+@dataclass(frozen=True, slots=True)
+class ClientAuth:
+    """Clients are asked for a certificate. ca: PEM, the authorities whose are taken. required: a client without one is
+    refused. where: of the CA file."""
+
+    ca: bytes
+    required: bool
+    where: Where = field(default=NOWHERE, compare=False)
+
+
+#: OpenSSL's words for a handshake that the client's certificate, or the want of one, has ended.
+_OVER_CERTIFICATE = {
+    "peer did not return a certificate": "the client shows no certificate, and this listener requires one",
+    "certificate verify failed": "the client's certificate does not hold",
+}
+
+
+def client_fault(error: BaseException) -> str | None:
+    """Why a server's handshake failed, when it is over the client's certificate. error: `ssl`'s, or pyOpenSSL's."""
+    if isinstance(error, ssl.SSLError):
+        words = [(getattr(error, "reason", None) or "").lower().replace("_", " ")]
+    else:
+        queue = error.args[0] if error.args and isinstance(error.args[0], list) else ()
+        words = [entry[-1] for entry in queue if entry]
+    said = next((_OVER_CERTIFICATE[word] for word in words if word in _OVER_CERTIFICATE), None)
+    if said is not None and isinstance(error, ssl.SSLCertVerificationError):
+        return f"{said}: {error.verify_message}"
+    return said
+
+
 class ServerTls:
     """The certificates of one listener.
 
     pairs: (chain PEM, key PEM), the first for names that no other has. alpn: protocols in order of preference. where:
     of the listener, for faults; places: of each pair, where it has one. Raises Refused.
+
+    clients: who has to prove themselves, None for nobody. leaves: what each pair's certificate says.
     """
 
     def __init__(
@@ -59,12 +92,15 @@ class ServerTls:
         *,
         where: Where,
         places: tuple[Where, ...] = (),
+        clients: ClientAuth | None = None,
     ) -> None:
+        self.clients = clients
         self.pairs = pairs
         self.minimum = minimum
         self.alpn = alpn
         self._by_name: dict[str, ssl.SSLContext] = {}
         contexts = []
+        leaves: list[Leaf] = []
         faults = []
         for index, (chain, key) in enumerate(pairs):
             try:
@@ -78,16 +114,30 @@ class ServerTls:
             context.set_alpn_protocols([protocol.decode() for protocol in alpn])
             context.num_tickets = 1  # clients keep one; OpenSSL's default is to send two
             contexts.append(context)
-            if leaf.expires < datetime.now(timezone.utc):
+            leaves.append(leaf)
+            now = datetime.now(timezone.utc)
+            if leaf.is_near_end(now):
                 # Served all the same: the listener's other names, and clients that do not look, go on.
                 _log.warn(
-                    "{where}: certificate {number} of this listener expired on {day}; renew it, clients refuse it",
+                    "{where}: certificate {number} of this listener {ends} on {day}; renew it, clients refuse it then",
                     where=where, number=index + 1, day=leaf.expires.date().isoformat(),
+                    ends="expired" if leaf.expires < now else "expires",
                 )  # fmt: skip
             for name in leaf.names:
                 self._by_name.setdefault(name, context)
+        if clients is not None:
+            try:
+                authorities = b"".join(one.public_bytes(Encoding.DER) for one in read_authorities(clients.ca))
+            except BadCertificate as error:
+                faults.append(Fault(clients.where, f"client_ca: {error}"))
+            else:
+                # In each: after SNI has chosen another, that one's authorities are asked.
+                for context in contexts:
+                    context.verify_mode = ssl.CERT_REQUIRED if clients.required else ssl.CERT_OPTIONAL
+                    context.load_verify_locations(cadata=authorities)
         if faults:
             raise Refused(faults)
+        self.leaves = tuple(leaves)
         self.context: ssl.SSLContext = contexts[0]
         if len(contexts) > 1:
             self.context.sni_callback = self._choose
@@ -100,7 +150,8 @@ class ServerTls:
 
     def same_as(self, other: ServerTls | None) -> bool:
         """Nothing would change for a client."""
-        return other is not None and (self.pairs, self.minimum, self.alpn) == (other.pairs, other.minimum, other.alpn)
+        ours = (self.pairs, self.minimum, self.alpn, self.clients)
+        return other is not None and ours == (other.pairs, other.minimum, other.alpn, other.clients)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class UvTransport:
     """An ITransport for one Twisted Protocol; to uvloop it is the asyncio protocol of the connection."""
 
     __slots__ = ("__weakref__", "_ended", "_full", "_lost", "_producer", "_protocol", "_reading", "_uv",
-                 "data_received", "disconnecting", "write")  # fmt: skip
+                 "client_certificate", "data_received", "disconnecting", "write")  # fmt: skip
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
@@ -42,6 +42,7 @@ class UvTransport:
         self._lost = False
         self._uv: Any = None
         self.disconnecting = False
+        self.client_certificate: Any = None
         self.data_received = protocol.dataReceived
 
     @property

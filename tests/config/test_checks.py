@@ -49,6 +49,14 @@ class ListenerTests(ChecksCase):
         self.one("listeners: [{protocols: h3}]", "1:25", "h2 or http/1.1")
 
 
+class ClientAuthTests(ChecksCase):
+    def test_together(self) -> None:
+        """Whoever is asked is asked for a certificate of somebody; an authority that nobody needs is a slip."""
+        for word in ("optional", "required"):
+            self.one(f"listeners: [{{tls: {{client_auth: {word}}}}}]", "1:33", "`client_ca` is missing")
+        self.one("listeners: [{tls: {client_ca: a.pem}}]", "1:31", "nobody is asked for a certificate")
+
+
 class SectionTests(ChecksCase):
     def test_registry(self) -> None:
         """Each kind has its keys, and no others are silently unused."""

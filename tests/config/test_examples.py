@@ -20,7 +20,7 @@ from hmsgw.config.values import Mapped, plain
 
 _FOLDER = Path(__file__).resolve().parents[2] / "config"
 _EXAMPLES = ("routes.yaml", "full.yaml")
-_FILES = ("tls/api.pem", "tls/api.key", "tls/clinics.pem", "tls/clinics.key", "tls/agency.pem", "tls/gateway.pem",
+_FILES = ("tls/api.pem", "tls/api.key", "tls/clinics.pem", "tls/clinics.key", "tls/agency.pem", "tls/gateway.pem", "tls/piv.pem",
           "tls/gateway.key", "pages/robots.txt")  # fmt: skip
 
 

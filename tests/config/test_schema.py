@@ -67,7 +67,7 @@ class SchemaTests(SynchronousTestCase):
             "admin: {port: 70000}", "listeners: []", "registry: {kind: dns}", "streams: [{listener: a}]",
             "services: {a: {health: {}}}",
             "routes: [{path: /, plugins: [{a: {}, b: {}}]}]", "deadlines: {head: 5}", "services: {a: {endpoints: [ftp://a]}}",
-            "listeners: [{tls: {client_auth: required}}]", "routes: {path: /}", "log: stdout",
+            "listeners: [{tls: {client_auth: maybe}}]", "routes: {path: /}", "log: stdout",
             "serial: five", "serial: 1.5", "serial: true", "environment: [prod]", "environment: -5",
             "listeners: [{tls: {minimum: 1.1}}]", "routes: [{path: /, methods: []}]", "routes: [{path: /, hosts: []}]",
             "services: {a: {endpoints: []}}",

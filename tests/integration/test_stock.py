@@ -12,7 +12,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from hmsgw.transport.loops import uvloop_of
 
-MODULES = ("test_transport", "test_tls", "test_connect")
+MODULES = ("test_transport", "test_tls", "test_connect", "test_client_auth")
 
 
 class StockTests(TestCase):

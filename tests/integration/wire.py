@@ -20,7 +20,7 @@ from hmsgw.config.model import Where
 from hmsgw.transport.connect import Connector
 from hmsgw.transport.listen import open_socket, serve
 from hmsgw.transport.pem import load_chain
-from hmsgw.transport.tls import ServerTls
+from hmsgw.transport.tls import ClientAuth, ServerTls
 from tests.transport.minting import Pair, authority
 
 PATIENCE_S = 10.0
@@ -51,8 +51,13 @@ class Echo(Recorder):
         self.transport.write(data)
 
 
-def server_tls(*pairs: Pair, minimum: str = "1.2", alpn: tuple[bytes, ...] = (b"h2", b"http/1.1")) -> ServerTls:
-    return ServerTls(tuple(pair.both for pair in pairs), minimum, alpn, where=WHERE)
+def server_tls(
+    *pairs: Pair,
+    minimum: str = "1.2",
+    alpn: tuple[bytes, ...] = (b"h2", b"http/1.1"),
+    clients: ClientAuth | None = None,
+) -> ServerTls:
+    return ServerTls(tuple(pair.both for pair in pairs), minimum, alpn, where=WHERE, clients=clients)
 
 
 def trusting() -> ssl.SSLContext:
@@ -145,13 +150,17 @@ class WireCase(TestCase):
     ) -> Any:
         """The Serving; `made` on the test holds the Protocols."""
         self.made: list[Any] = []
+        self.refusals: list[tuple[str, str, str]] = []
 
         def make() -> Any:
             self.made.append(new())
             return self.made[-1]
 
         sock = open_socket("127.0.0.1", 0)
-        serving = serve(reactor, sock, make, tls, max_pending=max_pending, handshake_timeout_s=handshake_timeout_s)
+        serving = serve(
+            reactor, sock, make, tls, max_pending=max_pending, handshake_timeout_s=handshake_timeout_s,
+            refused=lambda *said: self.refusals.append(said),
+        )  # fmt: skip
         self.addCleanup(self._close, serving)
         return serving
 

@@ -47,8 +47,18 @@ class Pair(NamedTuple):
         return (self.pem, self.key_pem)
 
 
-def mint(name: str, names: Sequence[str] = (), issuer: Pair | None = None, *, ca: bool = False, days: int = 2) -> Pair:
-    """A certificate from yesterday on, for `days` (0 or less: expired). names: DNS names and IP addresses."""
+def mint(
+    name: str,
+    names: Sequence[str] = (),
+    issuer: Pair | None = None,
+    *,
+    ca: bool = False,
+    days: int = 2,
+    sans: Sequence[x509.GeneralName] = (),
+    use: x509.ObjectIdentifier | None = None,
+) -> Pair:
+    """A certificate from ten days ago on, for `days` (0 or less: expired). names: DNS names and IP addresses; sans:
+    other kinds of names. use: what it may only be used for."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -62,8 +72,11 @@ def mint(name: str, names: Sequence[str] = (), issuer: Pair | None = None, *, ca
         .not_valid_after(now + datetime.timedelta(days=days, minutes=-1))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general(one) for one in names]), critical=False)
+    general = [*map(_general, names), *sans]
+    if general:
+        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+    if use is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
     return Pair(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
 
 

@@ -185,11 +185,12 @@ class Quiet:
 def serving(door: Door, max_pending: int = 1000, tls: Any = None) -> tuple[Serving, Loop]:
     loop = Loop()
     sock: Any = door
-    return Serving(loop, sock, Quiet, tls, max_pending, 10.0), loop
+    return Serving(loop, sock, Quiet, tls, max_pending, 10.0, print), loop
 
 
 class Tls:
     context = "the context"
+    clients = None
 
 
 class AcceptTests(SynchronousTestCase):

@@ -52,7 +52,7 @@ class Reactor(MemoryReactorClock):
 class StockTests(SynchronousTestCase):
     def serve(self, tls: ServerTls | None, max_pending: int = 10) -> tuple[Any, Any, Any]:
         reactor, sock = Reactor(), Socket()
-        serving: Any = StockServing(reactor, sock, Protocol, tls, max_pending, 10.0)  # type: ignore[arg-type]
+        serving: Any = StockServing(reactor, sock, Protocol, tls, max_pending, 10.0, print)  # type: ignore[arg-type]
         self.assertEqual(reactor.adopted, (7, 2, serving))
         return serving, reactor, sock
 

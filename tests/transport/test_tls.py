@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 
+from OpenSSL import SSL
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.faults import Refused
-from hmsgw.config.model import Where
+from hmsgw.config.model import NOWHERE, Where
 from hmsgw.transport.pem import BadCertificate
-from hmsgw.transport.tls import ClientTls, ServerTls, certificate_for
+from hmsgw.transport.tls import ClientAuth, ClientTls, ServerTls, certificate_for, client_fault
 from tests.transport.minting import Pair, authority, leaf
 
 WHERE = Where("routes.yaml", 3, 5)
@@ -57,7 +58,7 @@ class ServerTests(SynchronousTestCase):
         self.assertIn("certificate 3 of this listener: the key does not belong", third)
 
     def test_expired(self) -> None:
-        """An expired certificate is served, and the log says so."""
+        """A certificate that has expired, or soon will, is served, and the log says so."""
         told: list[str] = []
 
         def watch(event: dict[str, object]) -> None:
@@ -66,9 +67,29 @@ class ServerTests(SynchronousTestCase):
 
         globalLogPublisher.addObserver(watch)
         self.addCleanup(globalLogPublisher.removeObserver, watch)
-        server(leaf("a.gov"), leaf("b.gov", days=-1))
-        (line,) = told
-        self.assertIn("certificate 2 of this listener expired on 2", line)
+        server(leaf("a.gov", days=60), leaf("b.gov", days=-1), leaf("c.gov", days=2))
+        expired, expires = told
+        self.assertIn("certificate 2 of this listener expired on 2", expired)
+        self.assertIn("certificate 3 of this listener expires on 2", expires)
+
+    def test_clients_authorities(self) -> None:
+        """A CA file that holds no certificate is told at its own line."""
+        for content in (b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"):
+            clients = ClientAuth(content, True, Where("routes.yaml", 7, 9))
+            with self.assertRaises(Refused) as caught:
+                ServerTls((leaf("a.gov").both,), "1.2", (), where=NOWHERE, clients=clients)
+            (fault,) = caught.exception.faults
+            self.assertIn("routes.yaml:7:9: client_ca: the CA is not PEM", str(fault))
+
+    def test_client_faults(self) -> None:
+        """Of what fails in handshakes, only that over certificates is told of the client."""
+        absent = ssl.SSLError(1, "x")
+        absent.reason = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+        for error in (absent, SSL.Error([("SSL routines", "", "peer did not return a certificate")])):
+            self.assertIn("shows no certificate", client_fault(error) or "")
+        self.assertIn("does not hold", client_fault(SSL.Error([("x", "", "certificate verify failed")])) or "")
+        for error in (ssl.SSLError(1, "x"), SSL.Error(), SSL.Error([()]), OSError("gone"), SSL.Error("text")):
+            self.assertIsNone(client_fault(error))
 
     def test_same_as(self) -> None:
         """Equal bytes are the same to a client; anything else is not."""
