@@ -40,7 +40,7 @@ from hmsgw.telemetry.metrics import Metrics
 from hmsgw.telemetry.request_line import request_line
 from hmsgw.transport.become import become
 from hmsgw.transport.connect import Connector
-from hmsgw.transport.listen import open_socket, serve
+from hmsgw.transport.listen import open_socket, serve, sources_of
 from hmsgw.transport.loops import soon_of
 from hmsgw.transport.tls import ClientTls
 from hmsgw.transport.unsent import unsent
@@ -94,7 +94,7 @@ class Gateway(MultiService):
         self.key_sets = KeySets(reactor, fetcher(reactor, HttpsPolicy(ClientTls())))
         self.connector = Connector(reactor)
         self.roster = Roster(reactor, state_dir, environ, self._set_endpoints, self._own_addresses)
-        self.listeners = Listeners(open_socket, self._serve, self._new_door)
+        self.listeners = Listeners(open_socket, self._serve, self._new_door, sources_of)
         self.clusters: dict[str, Cluster] = {}
         self._crowd = Crowd()
         self.notes: dict[str, str] = {}

@@ -32,6 +32,7 @@ class Serving(Protocol):
     def take_waiting(self) -> None: ...
     def stop_accepting(self) -> None: ...
     def set_tls(self, tls: Any) -> None: ...
+    def set_sources(self, sources: Any) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +86,7 @@ class Listeners:
 
     open_socket: (address, port) -> a bound, listening socket; raises transport.listen.BindError.
     serve: (socket, protocol factory, tls, door) -> Serving. new_door: listener -> its Door.
+    sources_of: listener -> whose PROXY headers are taken, None where none is.
     """
 
     def __init__(
@@ -92,10 +94,12 @@ class Listeners:
         open_socket: Callable[[str, int], socket.socket],
         serve: Callable[[socket.socket, Callable[[], EdgeConnection], Any, Door], Serving],
         new_door: Callable[[Listener], Door],
+        sources_of: Callable[[Listener], Any] = lambda listener: None,
     ) -> None:
         self._open_socket = open_socket
         self._serve = serve
         self._new_door = new_door
+        self._sources_of = sources_of
         self._running = False
         self._open: dict[Place, Open] = {}
         self._leaving: list[Open] = []
@@ -180,8 +184,10 @@ class Listeners:
                 there.listener, there.tls = listener, tls
                 there.door.name = listener.name
                 there.door.protocols = listener.protocols
-                if there.serving is not None and tls is not None:
-                    there.serving.set_tls(tls)
+                if there.serving is not None:
+                    if tls is not None:
+                        there.serving.set_tls(tls)
+                    there.serving.set_sources(self._sources_of(listener))
             else:
                 said.append(self._exchange_kind(there, listener, tls))
         return said
@@ -208,6 +214,7 @@ class Listeners:
     def _begin(self, one: Open) -> None:
         door = one.door
         one.serving = self._serve(one.sock, lambda: EdgeConnection(door), one.tls, door)
+        one.serving.set_sources(self._sources_of(one.listener))
 
     def stop_accepting(self) -> None:
         """New connections are refused from now on; those that are open drain."""

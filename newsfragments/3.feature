@@ -1,2 +1,3 @@
 Clients may speak HTTP/2: by ALPN over TLS, and by prior knowledge without. `protocols:` and `limits.streams` say where and how much.
 Clients may show certificates: `tls.client_auth` and `tls.client_ca` of a listener, the plugin `mtls`, `req.client.certificate`. When a listener's own certificate ends is a metric and a warning.
+Listeners take the PROXY protocol, versions 1 and 2, from the networks that `proxy_from` names.

@@ -105,6 +105,9 @@ class Served:
     def set_tls(self, tls: Any) -> None:
         """Nothing here speaks TLS."""
 
+    def set_sources(self, sources: Any) -> None:
+        """Nobody connects."""
+
 
 LISTEN = "listeners: [{tls: off, address: 127.0.0.1, port: 1000}]\nregistry: {kind: none}\ndefaults: {plugins: []}\n"
 

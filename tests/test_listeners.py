@@ -64,6 +64,9 @@ class Served:
         self.asked.append("stop")
         self.sock.close()
 
+    def set_sources(self, sources: Any) -> None:
+        self.sources = sources
+
     def set_tls(self, tls: Any) -> None:
         self.asked.append(tls)
 
@@ -232,3 +235,15 @@ class ListenersTests(SynchronousTestCase):
             self.want(port)
         self.want(90)
         self.assertLessEqual(len(self.listeners.doors), 2)
+
+    def test_proxies(self) -> None:
+        """Who sends PROXY headers is settled before anybody is accepted, and again at each reload."""
+        self.listeners = Listeners(
+            self.open_socket, self.serve, self.new_door, lambda listener: listener.proxy_from or None  # type: ignore[arg-type]
+        )
+        self.want(80)
+        self.listeners.start()
+        self.assertIsNone(self.served[0].sources)
+        changed = Listener(address="::1", port=80, proxy_protocol="required", proxy_from=("10.0.0.0/8",))
+        self.listeners.commit(self.listeners.plan([(changed, None)]))
+        self.assertEqual(("10.0.0.0/8",), self.served[0].sources)

@@ -21,6 +21,10 @@ from hmsgw.config.routes import checked_route, tell_namesakes, tell_twins
 def _listener(listener: Listener, at: At) -> Listener:
     if listener.protocols == ("h2",):
         at.fault("protocols", "h2 alone is not in this version; write [h2, http/1.1]")
+    if listener.proxy_protocol == "required" and not listener.proxy_from:
+        at.fault("proxy_protocol", "`proxy_from` is missing: the networks of the proxies that send the header")
+    if listener.proxy_protocol == "off" and listener.proxy_from:
+        at.fault("proxy_from", "no PROXY header is read here; write `proxy_protocol: required` too")
     return listener
 
 

@@ -64,8 +64,10 @@ class Listener:
     port: Annotated[int, Port()] = 8080
     tls: Annotated[ListenerTls | None, Off()] = ListenerTls()
     protocols: Annotated[tuple[str, ...], Filled(), Choice("h2", "http/1.1")] = ("h2", "http/1.1")
-    proxy_protocol: Annotated[str, Later("off", Choice("off", "required"))] = "off"
-    proxy_from: Annotated[tuple[str, ...], Later((), Cidr())] = ()
+    proxy_protocol: Annotated[str, Choice("off", "required")] = "off"
+    """required: each connection begins with a PROXY header, version 1 or 2, before TLS."""
+    proxy_from: Annotated[tuple[str, ...], Cidr()] = ()
+    """Who may connect then."""
     trusted_proxies: Annotated[tuple[str, ...], Cidr()] = ()
     where: Where = NOWHERE
 

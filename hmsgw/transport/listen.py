@@ -2,8 +2,8 @@
 
 Knows: binding before privileges drop, accepting in batches, handshakes that are under way, and what to do when there
 are no descriptors left. Refuses to know: HTTP and certificates' content. Strategy: we accept ourselves, on either
-event loop's readiness, and hand each socket over: to uvloop's transports where uvloop runs, else to Twisted's own. A
-later version looks into the first bytes (PROXY header, SNI) between the accepting and the handing over.
+event loop's readiness, take a PROXY header off where there has to be one, and hand each socket over: to uvloop's
+transports where uvloop runs, else to Twisted's own.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from hmsgw.config.model import Listener
 from hmsgw.transport.client_certificate import CLIENT_CERTIFICATE, CertificateGate, Refusing
 from hmsgw.transport.loops import uvloop_of
+from hmsgw.transport.proxy_header import FROM_ELSEWHERE, PROXY_HEADER, PROXY_SOURCE, Gone, Sources, take_header
 from hmsgw.transport.stock import StockServing, connection_waits
 from hmsgw.transport.tls import ServerTls, client_fault
 from hmsgw.transport.uv_transport import UvTransport, loop_failure
+from hmsgw.wire.proxy_protocol import BadProxyHeader
 
 _log = Logger()
 
@@ -43,6 +46,10 @@ class BindError(Exception):
     def __init__(self, sentence: str, place: tuple[str, int]) -> None:
         super().__init__(sentence)
         self.place = place
+
+
+class _NotLetIn(Exception):
+    """Whoever had to be told has been."""
 
 
 def open_socket(address: str, port: int, backlog: int = _MOST_WAITING) -> socket.socket:
@@ -86,7 +93,8 @@ def _why_not(address: str, port: int, error: OSError) -> str:
 
 
 class Serving:
-    """A socket that is accepted from by uvloop. handshaking: TLS handshakes under way, at most `max_pending`."""
+    """A socket that is accepted from by uvloop. handshaking: how many have their PROXY header or TLS under way, at
+    most `max_pending`."""
 
     def __init__(
         self,
@@ -105,6 +113,7 @@ class Serving:
         self._max_pending = max_pending
         self._handshake_timeout_s = handshake_timeout_s
         self._tell_refused = refused
+        self._sources: Sources | None = None
         self._tasks: set[Any] = set()
         self._retry: Any = None
         self._short = False
@@ -124,6 +133,10 @@ class Serving:
     def set_tls(self, tls: ServerTls | None) -> None:
         """For connections from now on; those that are open keep what they have."""
         self._tls = tls
+
+    def set_sources(self, sources: Sources | None) -> None:
+        """Who sends a PROXY header from now on, and has to; None: nobody does."""
+        self._sources = sources
 
     def take_waiting(self) -> None:
         """Accept what waits: to its client each of these is a connection that is open already."""
@@ -174,6 +187,16 @@ class Serving:
         self._loop.add_reader(self._sock.fileno(), self._accept)
 
     async def _hand_over(self, connection: socket.socket, peer: Any) -> None:
+        announced = None
+        if self._sources is not None:
+            try:
+                announced = await self._header(connection, peer)
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, (_NotLetIn, OSError)):
+                    return
+                raise
+        client = peer[0] if announced is None else announced.host
         tls = self._tls
         how: dict[str, Any] = {}
         new_protocol = self._new_protocol
@@ -185,21 +208,40 @@ class Serving:
             }
             if tls.clients is not None:
                 new_protocol = self._gate
+
+        def new_transport() -> UvTransport:
+            made = UvTransport(new_protocol())
+            made.announced = announced
+            return made
+
         try:
-            await self._loop.connect_accepted_socket(lambda: UvTransport(new_protocol()), connection, **how)
+            await self._loop.connect_accepted_socket(new_transport, connection, **how)
         except (OSError, asyncio.TimeoutError) as error:
             connection.close()
             fault = client_fault(error)
             if fault is not None:
-                self._tell_refused(peer[0], CLIENT_CERTIFICATE, fault)
+                self._tell_refused(client, CLIENT_CERTIFICATE, fault)
                 return
             _log.debug(
                 "the connection of {peer} ended before it began: {why}",
-                peer=peer[0] if peer else "a client", why=str(error) or type(error).__name__,
+                peer=client, why=str(error) or type(error).__name__,
             )  # fmt: skip
         except BaseException:
             connection.close()
             raise
+
+    async def _header(self, connection: socket.socket, peer: Any) -> Any:
+        """The address that is announced, None for the peer's own. Raises _NotLetIn, OSError."""
+        if self._sources is None or peer[0] not in self._sources:
+            self._tell_refused(peer[0], PROXY_SOURCE, FROM_ELSEWHERE)
+            raise _NotLetIn
+        try:
+            return await take_header(self._loop, connection, self._handshake_timeout_s)
+        except BadProxyHeader as error:
+            self._tell_refused(peer[0], PROXY_HEADER, str(error))
+            raise _NotLetIn from None
+        except Gone:
+            raise _NotLetIn from None
 
     def _gate(self) -> CertificateGate:
         return CertificateGate(self._new_protocol, self._tell_refused)
@@ -221,3 +263,8 @@ def serve(
     if loop is None:
         return StockServing(reactor, sock, new_protocol, tls, max_pending, handshake_timeout_s, refused)
     return Serving(loop, sock, new_protocol, tls, max_pending, handshake_timeout_s, refused)
+
+
+def sources_of(listener: Listener) -> Sources | None:
+    """Whose PROXY headers a listener takes; None where there are none."""
+    return Sources(listener.proxy_from) if listener.proxy_protocol == "required" else None

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hmsgw.transport.client_certificate import CLIENT_CERTIFICATE, CertificateGate, Refusing
+from hmsgw.transport.proxy_header import FROM_ELSEWHERE, PROXY_SOURCE, HeaderFirst, Sources
 from hmsgw.transport.stock_tls import AfterHandshake, ServerConnections, tls_factory
 from hmsgw.transport.tls import ServerTls, client_fault
 
@@ -33,7 +34,8 @@ def connection_waits(sock: socket.socket) -> bool:
 
 
 class StockServing(Factory):
-    """A socket that Twisted accepts from. handshaking: TLS handshakes under way, at most `max_pending`."""
+    """A socket that Twisted accepts from. handshaking: how many have their PROXY header or TLS under way, at most
+    `max_pending`."""
 
     noisy = False
 
@@ -54,6 +56,7 @@ class StockServing(Factory):
         self._handshake_timeout_s = handshake_timeout_s
         self._tell_refused = refused
         self._asks = False
+        self._sources: Sources | None = None
         self._tls: Any = None
         self.refused = 0
         self.handshaking = 0
@@ -68,6 +71,10 @@ class StockServing(Factory):
         pending = Factory.forProtocol(self._new_pending)
         self._asks = tls is not None and tls.clients is not None
         self._tls = None if tls is None else tls_factory(self._reactor, ServerConnections(tls), False, pending)
+
+    def set_sources(self, sources: Sources | None) -> None:
+        """Who sends a PROXY header from now on, and has to; None: nobody does."""
+        self._sources = sources
 
     def take_waiting(self) -> None:
         """Accept what waits: to its client each of these is a connection that is open already."""
@@ -84,12 +91,27 @@ class StockServing(Factory):
 
     def buildProtocol(self, addr: Any) -> Any:
         """For one connection, or None to refuse it."""
-        if self._tls is None:
+        if self._tls is None and self._sources is None:
             return self._new_protocol()
         if self.handshaking >= self._max_pending:
             self.refused += 1
             return None
-        return self._tls.buildProtocol(addr)
+        if self._sources is None:
+            return self._secured_or_not(addr)
+        if addr.host not in self._sources:
+            self._tell_refused(addr.host, PROXY_SOURCE, FROM_ELSEWHERE)
+            return None
+        self.handshaking += 1
+        return HeaderFirst(
+            self._reactor, self._handshake_timeout_s, lambda: self._secured_or_not(addr), self._header_over,
+            self._tell_refused,
+        )  # fmt: skip
+
+    def _secured_or_not(self, addr: Any) -> Any:
+        return self._new_protocol() if self._tls is None else self._tls.buildProtocol(addr)
+
+    def _header_over(self) -> None:
+        self.handshaking -= 1
 
     def _new_pending(self) -> Any:
         def over(why: Failure | None) -> None:

@@ -31,7 +31,7 @@ class UvTransport:
     """An ITransport for one Twisted Protocol; to uvloop it is the asyncio protocol of the connection."""
 
     __slots__ = ("__weakref__", "_ended", "_full", "_lost", "_producer", "_protocol", "_reading", "_uv",
-                 "client_certificate", "data_received", "disconnecting", "write")  # fmt: skip
+                 "announced", "client_certificate", "data_received", "disconnecting", "write")  # fmt: skip
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
@@ -43,6 +43,7 @@ class UvTransport:
         self._uv: Any = None
         self.disconnecting = False
         self.client_certificate: Any = None
+        self.announced: Any = None
         self.data_received = protocol.dataReceived
 
     @property
@@ -204,6 +205,8 @@ class UvTransport:
         return -1 if sock is None else int(sock.fileno())
 
     def getPeer(self) -> Any:
+        if self.announced is not None:
+            return self.announced
         return _address(self._uv.get_extra_info("peername"))
 
     def getHost(self) -> Any:

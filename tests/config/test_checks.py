@@ -49,6 +49,16 @@ class ListenerTests(ChecksCase):
         self.one("listeners: [{protocols: h3}]", "1:25", "h2 or http/1.1")
 
 
+class ProxyTests(ChecksCase):
+    def test_together(self) -> None:
+        """A header is taken from somebody, and named networks send one."""
+        self.one("listeners: [{proxy_protocol: required}]", "1:30", "`proxy_from` is missing")
+        self.one("listeners: [{proxy_protocol: required, proxy_from: []}]", "1:30", "`proxy_from` is missing")
+        self.one("listeners: [{proxy_from: [10.0.0.0/8]}]", "1:26", "write `proxy_protocol: required`")
+        self.one("listeners: [{proxy_protocol: off, proxy_from: 10.0.0.1}]", "1:47", "write `proxy_protocol: required`")
+        good("listeners: [{proxy_protocol: required, proxy_from: 10.0.0.1}, {name: b, port: 1, proxy_protocol: false}]")
+
+
 class ClientAuthTests(ChecksCase):
     def test_together(self) -> None:
         """Whoever is asked is asked for a certificate of somebody; an authority that nobody needs is a slip."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from hmsgw.transport.loops import uvloop_of
 
-MODULES = ("test_transport", "test_tls", "test_connect", "test_client_auth")
+MODULES = ("test_transport", "test_tls", "test_connect", "test_client_auth", "test_proxy_header")
 
 
 class StockTests(TestCase):
