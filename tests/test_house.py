@@ -85,6 +85,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "proxy/plane": "tests/walks/test_exchange.py",
     "proxy/record": "tests/walks/test_exchange.py",
     "proxy/sides": "tests/walks/test_exchange.py",
+    "proxy/upload": "tests/walks/test_transforms.py",
     # One connection, read and written:
     "edge/h2_writer": "tests/edge/test_h2_connection.py",
     # The composition root, with a process around it:

@@ -7,6 +7,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -75,6 +77,19 @@ class LoadingTests(SynchronousTestCase):
         resp = FakeResponse()
         self.assertIsNone(respond_step(load_plugin(str(EXAMPLES / "plugins" / "header_gpo.py")), FakeRequest(), resp))
         self.assertEqual(resp.headers["x-served-by"], "US-GPO")
+
+    @settings(deadline=None)
+    @given(st.lists(st.sampled_from(["123-45-6789", "x", "1", " ", "123-45-67890", "12-"]), max_size=8), st.data())
+    def test_mask(self, words: list[str], data: Any) -> None:
+        """The example that changes bodies does so wherever they are cut."""
+        plugin = load_plugin(str(EXAMPLES / "plugins" / "mask_ssn.py"))
+        text = " ".join(words).encode()
+        at = data.draw(st.integers(0, len(text)))
+        mask = plugin.transform(FakeRequest())
+        self.assertTrue(mask.response_begin(FakeResponse(headers={"Content-Type": "text/plain"})))
+        said = mask.response(text[:at]) + mask.response(text[at:]) + mask.response_end({})
+        whole = b" ".join(b"***-**-6789" if word == "123-45-6789" else word.encode() for word in words)
+        self.assertEqual(whole, said)
 
     def test_options_at_fault(self) -> None:
         """A fault in options is the fault that `check` would tell."""

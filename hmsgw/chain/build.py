@@ -17,7 +17,7 @@ from hmsgw.chain.dropins import in_words
 from hmsgw.chain.heirs import heirs
 from hmsgw.chain.prepare import Prepared
 from hmsgw.chain.run import BuiltUse, Chain
-from hmsgw.chain.step import RequestStep, ResponseStep
+from hmsgw.chain.step import RequestStep, ResponseStep, TransformStep
 from hmsgw.chain.tools import BundleFiles, Tools, UseInfo
 from hmsgw.chain.uses import PreparedUse
 from hmsgw.config.faults import Fault, Refused
@@ -36,7 +36,7 @@ def build(prepared: Prepared, tools: Tools) -> list[Chain]:
 
 
 def _chain(uses: tuple[BuiltUse, ...], tools: Tools) -> Chain:
-    request_steps, response_steps = [], []
+    request_steps, response_steps, transform_steps = [], [], []
     for use in uses:
         of = use.prepared
         run, on_response = getattr(use.plugin, "run", None), getattr(use.plugin, "on_response", None)
@@ -47,7 +47,12 @@ def _chain(uses: tuple[BuiltUse, ...], tools: Tools) -> Chain:
             request_steps.append(RequestStep(run, of.name, of.where, **rest))
         if on_response is not None:
             response_steps.append(ResponseStep(on_response, of.name, of.where, **rest))
-    return Chain(tools.clock, uses, tuple(request_steps), tuple(reversed(response_steps)))
+        transform = getattr(use.plugin, "transform", None)
+        if transform is not None and not of.shadow:
+            transform_steps.append(TransformStep(transform, of.name, of.where, **rest))
+    return Chain(
+        tools.clock, uses, tuple(request_steps), tuple(reversed(response_steps)), tuple(transform_steps)
+    )
 
 
 class _Workshop:

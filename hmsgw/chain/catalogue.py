@@ -21,13 +21,14 @@ _MODULES = {
     "respond": "hmsgw.plugins.respond",
     "mtls": "hmsgw.plugins.mtls",
     "request-id": "hmsgw.plugins.request_id",
+    "grpc-web": "hmsgw.plugins.grpc_web",
 }
 
 #: Pinned by the contract, not delivered yet.
 LATER = frozenset({
     "key-auth", "basic-auth", "introspection", "http-signature", "dpop", "forward-auth", "any-of", "acl",
     "cors", "replay", "concurrency", "rewrite", "redirect", "security-headers", "sunset", "cache", "compress",
-    "coalesce", "grpc-web", "grpc-json", "mirror", "split", "maintenance", "api-umbrella",
+    "coalesce", "grpc-json", "mirror", "split", "maintenance", "api-umbrella",
 })  # fmt: skip
 
 NAMES = frozenset(_MODULES)

@@ -23,7 +23,7 @@ PACKAGE_FOLDER = join(dirname(dirname(abspath(__file__))), "plugins")
 #: Beside the configuration.
 LOCAL_FOLDER = "plugins"
 
-_ENTRY_POINTS = ("run", "on_response", "configure")
+_ENTRY_POINTS = ("run", "on_response", "transform", "configure")
 
 
 class Files(Protocol):
@@ -153,7 +153,10 @@ def _shape_problem(module: ModuleType) -> tuple[int, str] | None:
     """(line, what is wrong) with a plugin file that runs but can't be a plugin."""
     points = {name: getattr(module, name) for name in _ENTRY_POINTS if hasattr(module, name)}
     if not points:
-        return 1, "it has no run(req), on_response(req, resp) or configure(options); a helper's name begins with _"
+        return 1, (
+            "it has no run(req), on_response(req, resp), transform(req) or configure(options); a helper's name begins "
+            "with _"
+        )
     for name, value in points.items():
         problem = entry_point_problem(name, value)
         if problem is not None:
@@ -169,7 +172,11 @@ def entry_point_problem(name: str, value: object) -> str | None:
         return f"{name} has a `yield` in it; a step awaits, or returns a Deferred"
     if name == "configure" and inspect.iscoroutinefunction(value):
         return "configure is a plain function: it runs before there is anything to wait for"
-    wanted = {"run": ("req",), "on_response": ("req", "resp"), "configure": ("options",)}[name]
+    if name == "transform" and inspect.iscoroutinefunction(value):
+        return "transform is a plain function: bodies do not wait; await in run, and keep what it finds in req.state"
+    wanted = {
+        "run": ("req",), "on_response": ("req", "resp"), "transform": ("req",), "configure": ("options",),
+    }[name]  # fmt: skip
     try:
         inspect.signature(value).bind(*wanted)
     except TypeError:

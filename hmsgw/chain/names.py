@@ -212,8 +212,9 @@ class Names:
             line = _line_in(error, dropin.file.path)
             self._fault(meaning.use, None, f"plugin {dropin.name} refused its options: {in_words(error)}{line}")
             return None
-        points = {name: getattr(made, name) for name in ("run", "on_response") if hasattr(made, name)}
-        problem = None if points else "configure must return an object with run(req) or on_response(req, resp)"
+        points = {name: getattr(made, name) for name in ("run", "on_response", "transform") if hasattr(made, name)}
+        wanted = "configure must return an object with run(req), on_response(req, resp) or transform(req)"
+        problem = None if points else wanted
         for name, value in points.items():
             problem = problem or entry_point_problem(name, value)
         if problem is not None:

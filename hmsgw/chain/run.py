@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from hmsgw.chain.step import RequestStep, ResponseStep, Step
+from hmsgw.chain.step import RequestStep, ResponseStep, Step, TransformStep
+from hmsgw.chain.transform import Transforms
 from hmsgw.chain.uses import PreparedUse
 from hmsgw.chain.verdict import Verdict
 from hmsgw.chain.waiting import Ended, Promise, Waiting, begin
@@ -42,7 +43,8 @@ class Chain:
     names of request fields that a plugin of the catalogue has the say over, so that no trailer may bring them."""
 
     __slots__ = (
-        "_clock", "_request_steps", "_response_steps", "answers", "has_response_steps", "owned_fields", "uses",
+        "_clock", "_request_steps", "_response_steps", "_transform_steps", "answers", "has_response_steps",
+        "owned_fields", "transforms_bodies", "uses",
     )  # fmt: skip
 
     def __init__(
@@ -51,12 +53,15 @@ class Chain:
         uses: tuple[BuiltUse, ...],
         request_steps: tuple[RequestStep, ...],
         response_steps: tuple[ResponseStep, ...],
+        transform_steps: tuple[TransformStep, ...] = (),
     ) -> None:
         self._clock = clock
         self.uses = uses
         self._request_steps = request_steps
         self._response_steps = response_steps
+        self._transform_steps = transform_steps
         self.has_response_steps = bool(response_steps)
+        self.transforms_bodies = bool(transform_steps)
         self.answers = any(use.prepared.answers for use in uses)
         shipped = [use.plugin for use in uses if use.prepared.module is not None]
         self.owned_fields = frozenset[bytes]().union(*(getattr(one, "owned_fields", ()) for one in shipped))
@@ -93,6 +98,10 @@ class Chain:
         except BaseException as error:
             return _Rest(self._clock, steps, (req, resp), answering).after(step, Ended(None, error))
         return _Rest(self._clock, steps, (req, resp), answering).after(step, begin(result))
+
+    def transforms(self, req: Any) -> Transforms | None:
+        """What is to be done to the bodies of a request that goes on; None for nothing."""
+        return Transforms(self._transform_steps, req) or None
 
     def describe(self) -> list[dict[str, str]]:
         """The uses in route order, in words: plugin, where, settings, mode."""
@@ -162,7 +171,9 @@ def _outcome(step: Step, begun: Ended | Promise) -> Verdict | _Held | None:
 def _explained(use: BuiltUse, req: Any) -> str:
     explain = getattr(use.plugin, "explain", None)
     if explain is None:
-        return "would run" if hasattr(use.plugin, "run") else "changes the answer only"
+        if hasattr(use.plugin, "run"):
+            return "would run"
+        return "changes the answer only" if hasattr(use.plugin, "on_response") else "changes bodies only"
     try:
         words = str(explain(req))
     except BaseException as error:

@@ -112,4 +112,14 @@ class ResponseStep(RequestStep):
         return f"on_response of plugin {self.name} returned {kind}; it changes resp in place and returns None"
 
 
+class TransformStep(RequestStep):
+    """`call(req)`, which returns an object that changes bodies, or None. Never in shadow mode."""
+
+    __slots__ = ()
+
+    def failure(self, error: BaseException) -> Verdict:
+        """What it raised, where and whenever it did."""
+        return self.failed(error) or broken(self.name)
+
+
 Step = RequestStep | ResponseStep

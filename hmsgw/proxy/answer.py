@@ -20,7 +20,7 @@ from hmsgw.proxy.record import Record
 from hmsgw.proxy.refusals import answer_of_verdict, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
-from hmsgw.reasons import BAD_REQUEST, DRAINING, Reason
+from hmsgw.reasons import BAD_REQUEST, DRAINING, PLUGIN_ERROR, Reason
 from hmsgw.wire.grpc import GRPC, status_fields
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
@@ -47,6 +47,9 @@ class AnswerSide(Record):
     _instead: tuple[ResponseHead, bytes] | None = None
     _head_sent = False
     _edge_full = False
+    transforms: Any = None
+    """`chain.transform.Transforms`, where plugins change bodies."""
+    _rewrites_answer = False
     call: bytes | None = None
     """`wire.grpc.call_kind`, of a request that has a body."""
     call_ends_at: float | None = None
@@ -69,6 +72,11 @@ class AnswerSide(Record):
         if self._held_answer is not None:
             self._held_answer.append(data)
         else:
+            if self._rewrites_answer:
+                data = self.transforms.response(data)
+                if self.transforms.verdict is not None:
+                    self.transform_failed()
+                    return
             self.bytes_out += len(data)
             self.edge.send_data(data)
 
@@ -129,7 +137,31 @@ class AnswerSide(Record):
                 self._conn.resume()
         self.edge.flush()
 
+    def transform_failed(self) -> None:
+        """A plugin that changes a body can't."""
+        verdict = self.transforms.verdict
+        self._give_up_upstream()
+        self._drop_waiting()
+        if self._head_sent:
+            self._cut(verdict.reason or PLUGIN_ERROR, verdict.detail or verdict.title)
+        else:
+            self._answer(verdict)
+
+    def _begin_rewriting(self, head: ResponseHead) -> tuple[ResponseHead, bytes | None]:
+        """Before the head of an upstream's answer goes out: who changes the body behind it? Returns what goes out."""
+        wanted = self.transforms.begin(head)
+        if self.transforms.verdict is not None:
+            self._give_up_upstream()
+            head, body, self.reason = answer_of_verdict(self.transforms.verdict, self.head, self.request_id)
+            return head, body
+        if wanted and head.body and head.length != 0:
+            self._rewrites_answer = True
+            head.length, head.edited = None, True
+        return head, None
+
     def _send(self, head: ResponseHead, body: bytes | None) -> None:
+        if body is None and self.transforms is not None:
+            head, body = self._begin_rewriting(head)
         if head.edited:
             head.settle()
             if body and not head.body:
@@ -145,9 +177,17 @@ class AnswerSide(Record):
         self.edge.send_whole(head, body, now)
 
     def _end(self, trailers: list[Field]) -> None:
-        if not self.done:
-            self._finish(self.plane.seconds())
-            self.edge.send_end(trailers)
+        if self.done:
+            return
+        if self._rewrites_answer:
+            rest, trailers = self.transforms.response_end(trailers)
+            if self.transforms.verdict is not None:
+                self.transform_failed()
+                return
+            self.bytes_out += len(rest)
+            self.edge.send_data(rest)
+        self._finish(self.plane.seconds())
+        self.edge.send_end(trailers)
 
     def _cut(self, reason: Reason, detail: str) -> None:
         """The head is out, the rest can't follow: trailers tell a gRPC caller why; others, a broken connection."""

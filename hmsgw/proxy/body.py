@@ -100,10 +100,20 @@ class RequestBody:
             self._send(held, connection)
         if self.ended and not self._end_sent:
             self._end_sent = True
+            if self._exchange.rewrites_body:
+                rest = self._exchange.rewritten(self._exchange.transforms.request_end())
+                if rest:
+                    connection.send_data(rest)
+                if self._exchange.done:
+                    return
             trailers = self._trailers
             connection.send_end(unowned_trailers(self._exchange, trailers) if trailers else trailers)
 
     def _send(self, data: bytes, connection: UpstreamStream) -> None:
+        if self._exchange.rewrites_body:
+            data = self._exchange.rewritten(self._exchange.transforms.request(data))
+            if not data:
+                return
         connection.send_data(data)
         if self.replayable:
             if self.received > _MAX_REPLAY_BYTES:

@@ -14,7 +14,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from hmsgw.proxy.answer import AnswerSide
 from hmsgw.proxy.body import NO_BODY, RequestBody
 from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.forwarding import client_fields, forwarded_request, identify
@@ -24,15 +23,14 @@ from hmsgw.proxy.refusals import allow
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.router import NotMatched
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
+from hmsgw.proxy.upload import UploadSide
 from hmsgw.reasons import (
-    BAD_REQUEST,
     BODY_TOO_LARGE,
     CLIENT_GONE,
     METHOD,
     NO_ENDPOINT,
     NO_ROUTE,
     PLUGIN_ERROR,
-    REQUEST_TIMEOUT,
     STEP_FAILED,
     UPSTREAM_TIMEOUT,
     Reason,
@@ -53,7 +51,7 @@ _ANY_AGE, _FRESH_S, _NEW_ONLY = float("inf"), 1.0, -1.0
 _NO_PARAMS: dict[str, str] = {}
 
 
-class Exchange(AnswerSide):
+class Exchange(UploadSide):
     """See the module. Made for each request head; `start` begins it. now: by the plane's monotonic clock."""
 
     params = _NO_PARAMS
@@ -129,6 +127,7 @@ class Exchange(AnswerSide):
                 if waits_s is not None:
                     total_s = waits_s if total_s is None else min(waits_s, total_s)
                     self.call_ends_at = self._started + total_s
+                    self.changes_head = True
         if total_s is not None:
             plane.deadlines.arm(self, self._started + total_s)
         chain = found.chain
@@ -181,6 +180,8 @@ class Exchange(AnswerSide):
             self.refuse(PLUGIN_ERROR, "No plugin of this route answered, and it names no service.")
             return
         self._attempts_left = entry.attempts
+        if entry.chain is not None and entry.chain.transforms_bodies and not self._begin_transforms(entry.chain):
+            return
         if self.body is NO_BODY:
             self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
             return
@@ -226,7 +227,7 @@ class Exchange(AnswerSide):
         if self.body is NO_BODY:
             connection.send_request(method, encoded, now)
             return
-        connection.begin_request(method, encoded, self.head.chunked)
+        connection.begin_request(method, encoded, self.head.chunked or self.rewrites_body)
         self.body.send_to(connection)
         if not self.body.ended and not connection.full:
             self.edge.resume_body()
@@ -263,33 +264,6 @@ class Exchange(AnswerSide):
         self.plane.count_retry(self.entry.service)
         return True
 
-    # --- the request's body
-
-    def request_data(self, data: bytes) -> None:
-        """Some of the body came."""
-        if not self.done:
-            self.body.arrived(data, self._conn)
-
-    def request_end(self, trailers: list[Field]) -> None:
-        """The body is whole."""
-        if not self.done:
-            self.body.end(trailers, self._conn)
-
-    async def collect_body(self) -> bytes:
-        """For `req.body()`. A client that waits for it is told to go on."""
-        if self.head.expect_continue and not self.upstream and not self.body.collected and not self.body.ended:
-            self.edge.send_informational(100, [])
-            self.edge.flush()
-        return await self.body.collect()
-
-    def body_broken(self, detail: str) -> None:
-        """The body's framing can't be followed: neither it nor anything after it means anything."""
-        self.stop_for(BAD_REQUEST, detail)
-
-    def body_timed_out(self) -> None:
-        """The client sent no more of the body for too long."""
-        self.stop_for(REQUEST_TIMEOUT, "The request's body made no progress.")
-
     # --- the answer
 
     def upstream_informational(self, head: ResponseHead) -> None:
@@ -302,6 +276,10 @@ class Exchange(AnswerSide):
         self.upstream_s = now - self._sent_at
         if self.sent_method is not None:
             self._as_asked(head)
+        if self.transforms is not None:
+            self._in_pieces(head, body)
+            return
+        if self.sent_method is not None:
             self._respond(head, body)
             return
         chain = self.entry.chain
@@ -316,6 +294,14 @@ class Exchange(AnswerSide):
         self.bytes_out = len(body)
         self._finish(now)
         self.edge.send_whole(head, body, now)
+
+    def _in_pieces(self, head: ResponseHead, body: bytes) -> None:
+        """An answer that came whole, and may be another when it goes out."""
+        self._respond(head, None)
+        if body and head.body and not self.done:
+            self.upstream_data(body)
+        if not self.done:
+            self.upstream_end([])
 
     def upstream_head(self, head: ResponseHead, now: float) -> None:
         self.upstream_s = now - self._sent_at

@@ -276,7 +276,7 @@ def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes:
     """The encoded head for the upstream. Raises any exception when what plugins or a rewriting made can't be sent."""
     head = exchange.head
     managed = exchange.managed
-    if exchange.edited or head.strip or exchange.call_ends_at is not None:
+    if exchange.edited or head.strip or exchange.changes_head:
         lines, managed = _changed_fields(exchange, managed)
     elif head.encoded is not None:
         lines = head.encoded
@@ -294,13 +294,14 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
     head = exchange.head
     assert exchange.req is not None
     fields = exchange.req.fields
-    if fields is not head.forwardable:
+    rewrites = exchange.rewrites_body
+    if fields is not head.forwardable or rewrites:
         fields = [field for field in fields if field[0] not in _NOT_A_PLUGINS]
-        if head.has_length:
+        if head.has_length and not rewrites:
             managed += b"Content-Length: %d\r\n" % (head.length or 0)
-    if head.chunked:
+    if head.chunked or rewrites:
         managed += b"Transfer-Encoding: chunked\r\n"
-    if head.te_trailers:
+    if head.te_trailers or exchange.call is not None:
         managed += b"TE: trailers\r\nConnection: TE\r\n"
     if exchange.call_ends_at is not None:
         left_s = exchange.call_ends_at - exchange.plane.seconds()

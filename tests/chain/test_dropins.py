@@ -116,7 +116,7 @@ class FaultTests(SynchronousTestCase):
 
     def test_no_entry_point(self) -> None:
         """A file that is neither plugin nor helper says what is missing."""
-        self.assertIn("no run(req), on_response(req, resp) or configure(options)", self.fault("x = 1"))
+        self.assertIn("no run(req), on_response(req, resp), transform(req) or configure(options)", self.fault("x = 1"))
 
     def test_wrong_entry_point(self) -> None:
         """An entry point that could never be called as it will be is found at once, at its line."""

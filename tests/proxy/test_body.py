@@ -50,6 +50,7 @@ class BodyTests(SynchronousTestCase):
             head=SimpleNamespace(length=length),
             edge=SimpleNamespace(pause_body=pause, resume_body=resume),
             upstream="",
+            rewrites_body=False,
             stop_for=lambda reason, detail: self.stopped.append((reason, detail)),
         )
         return RequestBody(exchange)

@@ -21,6 +21,7 @@ class Steps:
     """A chain made of two functions."""
 
     answers = False
+    transforms_bodies = False
 
     def __init__(self, run: Any = None, respond: Any = None) -> None:
         self._run, self._respond = run, respond

@@ -1,0 +1,66 @@
+"""An exchange's way up: the request's body, and who changes it.
+
+Knows: where a piece of the body goes, what a body that never comes whole means, that a plugin may make another of it.
+Refuses to know: when the request is forwarded (`proxy.exchange`, whose base this is), and how (`proxy.body`).
+"""
+
+from __future__ import annotations
+
+from hmsgw.proxy.answer import AnswerSide
+from hmsgw.proxy.body import NO_BODY
+from hmsgw.proxy.entry import Chain
+from hmsgw.reasons import BAD_REQUEST, REQUEST_TIMEOUT
+from hmsgw.wire.headers import Field
+
+
+class UploadSide(AnswerSide):
+    """See the module."""
+
+    changes_head = False
+    """Something of the request's head is not as the client wrote it, whatever plugins wrote."""
+    rewrites_body = False
+    """Plugins change the request's body, whose length is therefore not known."""
+
+    def request_data(self, data: bytes) -> None:
+        """Some of the body came."""
+        if not self.done:
+            self.body.arrived(data, self._conn)
+
+    def request_end(self, trailers: list[Field]) -> None:
+        """The body is whole."""
+        if not self.done:
+            self.body.end(trailers, self._conn)
+
+    async def collect_body(self) -> bytes:
+        """For `req.body()`. A client that waits for it is told to go on."""
+        if self.head.expect_continue and not self.upstream and not self.body.collected and not self.body.ended:
+            self.edge.send_informational(100, [])
+            self.edge.flush()
+        return await self.body.collect()
+
+    def body_broken(self, detail: str) -> None:
+        """The body's framing can't be followed: neither it nor anything after it means anything."""
+        self.stop_for(BAD_REQUEST, detail)
+
+    def body_timed_out(self) -> None:
+        """The client sent no more of the body for too long."""
+        self.stop_for(REQUEST_TIMEOUT, "The request's body made no progress.")
+
+    def _begin_transforms(self, chain: Chain) -> bool:
+        """False when a plugin that changes bodies has failed already."""
+        self.transforms = chain.transforms(self.req)
+        if self.transforms is None:
+            return True
+        if self.transforms.verdict is not None:
+            self._answer(self.transforms.verdict)
+            return False
+        if self.transforms.request_too and self.body is not NO_BODY:
+            self.rewrites_body = self.changes_head = True
+            self.body.forget_sent()
+        return True
+
+    def rewritten(self, data: bytes) -> bytes:
+        """What the plugins made of some of the request's body; when they can't, the end."""
+        if self.transforms.verdict is not None and not self.done:
+            self.transform_failed()
+        return data
