@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -46,7 +47,6 @@ from hmsgw.transport.tls import ClientTls
 from hmsgw.transport.unsent import unsent
 from hmsgw.transport.verified import HttpsPolicy
 from hmsgw.upstream.cluster import Cluster
-from hmsgw.upstream.connection import UpstreamConnection
 
 _log = Logger()
 
@@ -168,11 +168,11 @@ class Gateway(MultiService):
         return wanted
 
     def _new_cluster(self, name: str, settings: Service, tls: Any) -> Cluster:
-        def connect(endpoint: Endpoint, factory: Callable[[], UpstreamConnection]) -> Deferred[Any]:
-            how = (tls or ClientTls()) if endpoint.scheme == "https" else None
+        def connect(endpoint: Endpoint, factory: Callable[[], Any], alpn: tuple[bytes, ...]) -> Deferred[Any]:
+            how = replace(tls or ClientTls(), alpn=alpn) if endpoint.scheme == "https" else None
             return self.connector.connect(factory, endpoint.host, endpoint.port, how, settings.timeouts.connect)
 
-        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic, soon_of(self.reactor))
+        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic, soon_of(self.reactor), become)
         if settings.endpoints:
             cluster.set_endpoints(tuple(Endpoint.parse(url) for url in settings.endpoints))
         else:

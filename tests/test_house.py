@@ -88,6 +88,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "proxy/upload": "tests/walks/test_transforms.py",
     # One connection, read and written:
     "edge/h2_writer": "tests/edge/test_h2_connection.py",
+    "upstream/h2_stream": "tests/upstream/test_h2_connection.py",
+    "upstream/h2_writer": "tests/upstream/test_h2_connection.py",
+    "upstream/shared": "tests/upstream/test_h2_connection.py",
+    "wire/http2_answers": "tests/upstream/test_h2_connection.py",
     # The composition root, with a process around it:
     "__main__": "tests/integration/test_doors.py",
     "service": "tests/integration/test_reload.py",

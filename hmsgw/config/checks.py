@@ -60,6 +60,10 @@ def _service(service: Service, at: At) -> Service:
         if url in service.endpoints[:n]:
             at.fault("endpoints", f"{url} stands here twice")
             break
+    scheme = {"h2": "https", "h2c": "http"}.get(service.protocol)
+    if scheme is not None and any(not url.startswith(f"{scheme}://") for url in service.endpoints):
+        how = "h2 is HTTP/2 over TLS" if scheme == "https" else "h2c is HTTP/2 without TLS"
+        at.fault("protocol", f"{how}: every endpoint begins with {scheme}://")
     return service
 
 

@@ -142,6 +142,14 @@ class Timeouts:
     first_byte: Annotated[float | None, Duration(), Off()] = 30.0
     idle: Annotated[float | None, Duration(), Off()] = 60.0
     total: Annotated[float | None, Duration(), Off()] = None
+    where: Where = field(default=NOWHERE, compare=False)
+    idle_where: Where = field(default=NOWHERE, compare=False)
+
+    @property
+    def long_idle(self) -> float | None:
+        """`idle` of what may well be silent, a WebSocket: an hour unless the file says something else."""
+        said = self.idle_where != self.where or self.idle != 60.0
+        return self.idle if said else 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +157,7 @@ class Retries:
     attempts: Annotated[int, Count(0, 10)] = 1
     on: Annotated[
         tuple[str, ...],
-        Choice("connect", "reset", later=("timeout", "refused-stream", "429", "500", "502", "503", "504")),
+        Choice("connect", "reset", "refused-stream", later=("timeout", "429", "500", "502", "503", "504")),
     ] = ("connect", "reset")
     budget: Annotated[float, Percent()] = 0.2
     """Share (0..1) of a service's running requests that may be retries at once, never less than 3."""
@@ -159,7 +167,7 @@ class Retries:
 class Service:
     endpoints: Annotated[tuple[str, ...], Filled(), Url("http", "https", bare=True)] = ()
     """Base URLs without a path. Given: the registry is not asked."""
-    protocol: Annotated[str, Choice("auto", "http/1.1", later=("h2", "h2c"))] = "auto"
+    protocol: Annotated[str, Choice("auto", "http/1.1", "h2", "h2c")] = "auto"
     tls: UpstreamTls = UpstreamTls()
     balance: Annotated[str, Choice("round-robin", "least-requests", "consistent-hash", "random")] = "least-requests"
     timeouts: Timeouts = Timeouts()

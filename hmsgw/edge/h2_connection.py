@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 
 from hmsgw.deadlines import NEVER
 from hmsgw.edge.door import Door
-from hmsgw.edge.flood import Budget
 from hmsgw.edge.h2_stream import H2Stream
 from hmsgw.edge.h2_writer import H2Writer
 from hmsgw.edge.peer import Peer
@@ -43,6 +42,7 @@ from hmsgw.wire.http2 import (
     goaway,
     server_session,
 )
+from hmsgw.wire.http2_budget import Budget
 from hmsgw.wire.http2_heads import HeadReader
 from hmsgw.wire.http2_order import FrameOrder
 

@@ -14,9 +14,9 @@ from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER
 from hmsgw.edge.door import Door
-from hmsgw.edge.flood import Budget
 from hmsgw.edge.h2_stream import H2Stream
 from hmsgw.wire.http2 import Session, StreamClosed
+from hmsgw.wire.http2_budget import Budget
 
 _WRITE_BYTES = 64 * 1024
 _MIN_SHARE_BYTES = 16 * 1024

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from hmsgw.proxy.body import NO_BODY, RequestBody
 from hmsgw.proxy.entry import Entry
-from hmsgw.proxy.forwarding import client_fields, forwarded_request, identify
+from hmsgw.proxy.forwarding import client_fields, forwarded_pairs, forwarded_request, identify
 from hmsgw.proxy.ids import new_request_id
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.refusals import allow
@@ -36,7 +36,7 @@ from hmsgw.reasons import (
     Reason,
 )  # fmt: skip
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.grpc import call_kind, given_s
+from hmsgw.wire.grpc import GRPC, call_kind, given_s
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
@@ -61,6 +61,8 @@ class Exchange(UploadSide):
     respelled = False
     edited = False
     """A plugin wrote method, path, query or fields, or has had the headers in its hands."""
+    speaks_grpc = False
+    """It is a gRPC call to the upstream, whatever it was to the client."""
     sent_method: bytes | None = None
     """The method that a plugin wrote; None: the client's."""
     body: RequestBody = NO_BODY
@@ -189,11 +191,9 @@ class Exchange(UploadSide):
         if limit is not None and length is not None and length > limit:
             self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
             return
-        if (self.sent_method or self.head.method) in _IDEMPOTENT:
-            self._lease(_ANY_AGE)
-        else:
-            self.body.forget_sent()
-            self._lease(_FRESH_S)
+        if self.call is not None and self.req is not None:
+            self.speaks_grpc = call_kind(self.req.fields) == GRPC
+        self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
 
     def _lease(self, max_wait_s: float) -> None:
         cluster = self.entry.cluster
@@ -218,7 +218,8 @@ class Exchange(UploadSide):
         self.upstream = connection.name
         self._sent_at = now
         try:
-            encoded = forwarded_request(self, connection.name)
+            forwarded = forwarded_pairs if connection.http2 else forwarded_request
+            encoded: Any = forwarded(self, connection)
         except Exception:
             self._unsendable()
             return
@@ -227,6 +228,8 @@ class Exchange(UploadSide):
         if self.body is NO_BODY:
             connection.send_request(method, encoded, now)
             return
+        if method not in _IDEMPOTENT and not connection.http2:
+            self.body.forget_sent()
         connection.begin_request(method, encoded, self.head.chunked or self.rewrites_body)
         self.body.send_to(connection)
         if not self.body.ended and not connection.full:
@@ -253,7 +256,9 @@ class Exchange(UploadSide):
 
     def _may_retry(self, kind: str) -> bool:
         cluster = self.entry.cluster
-        if self._attempts_left <= 0 or kind not in cluster.settings.retries.on:
+        on = cluster.settings.retries.on
+        # What a backend refused by HTTP/2's own means is as safe to send again as anything that a reset may repeat.
+        if self._attempts_left <= 0 or not (kind in on or (kind == "refused-stream" and "reset" in on)):
             return False
         if not self._retrying:
             if cluster.retrying >= max(3.0, cluster.settings.retries.budget * cluster.active):
@@ -322,11 +327,12 @@ class Exchange(UploadSide):
         else:
             self._end(trailers)
 
-    def upstream_failed(self, reason: Reason, detail: str, untouched: bool) -> None:
+    def upstream_failed(self, reason: Reason, detail: str, untouched: bool, refused: bool = False) -> None:
         self._conn = None
         if self.done:
             return
-        if not self._head_sent and untouched and self._repeatable() and self._may_retry("reset"):
+        again = self.body.replayable if refused else untouched and self._repeatable()
+        if again and not self._head_sent and self._may_retry("refused-stream" if refused else "reset"):
             self._failed_s += self.plane.seconds() - self._sent_at
             self.body.rewind()
             self._lease(_NEW_ONLY)

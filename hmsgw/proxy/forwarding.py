@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from hmsgw.config.netkinds import network
 from hmsgw.wire.faults import EdgeFault
@@ -20,11 +21,13 @@ from hmsgw.wire.grpc import TIMEOUT, timeout_field
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
+from hmsgw.wire.http2_answers import check_sendable, request_pairs
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
 
 if TYPE_CHECKING:
     from hmsgw.proxy.exchange import Exchange
+    from hmsgw.proxy.sides import UpstreamStream
 
 #: What `Connection` may not take away (RFC 9110 section 7.6.1 leaves end-to-end fields to the sender's good will).
 _NEVER_NOMINATED = MANAGED | FRAMING | {b"authorization", b"cookie", b"date", b"cache-control", b"content-type"}
@@ -272,12 +275,15 @@ def identify(exchange: Exchange) -> bytes:
 _VIA = {"http/1.0": b"1.0", "http/1.1": b"1.1", "h2": b"2.0"}
 
 
-def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes:
+def forwarded_request(exchange: Exchange, connection: UpstreamStream) -> bytes:
     """The encoded head for the upstream. Raises any exception when what plugins or a rewriting made can't be sent."""
     head = exchange.head
     managed = exchange.managed
     if exchange.edited or head.strip or exchange.changes_head:
-        lines, managed = _changed_fields(exchange, managed)
+        fields, managed = _changed_fields(exchange, managed)
+        lines = encode_fields(fields)
+        if exchange.edited and not lines.count(b"\n") == lines.count(b"\r") == len(fields):
+            raise ValueError("a plugin put a line break into req.fields")
     elif head.encoded is not None:
         lines = head.encoded
     else:
@@ -286,11 +292,22 @@ def forwarded_request(exchange: Exchange, upstream_name: str) -> bytes:
     if exchange.edited or exchange.respelled or exchange.entry.changes_path:
         method = exchange.sent_method or method
         target = _target(exchange)
-    return encode_request(method, target, exchange.authority or upstream_name.encode(), lines + managed)
+    return encode_request(method, target, exchange.authority or connection.name.encode(), lines + managed)
 
 
-def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
-    """(encoded fields, managed lines) where plugins or this hop's own rules have a say in them."""
+def forwarded_pairs(exchange: Exchange, connection: Any) -> list[tuple[bytes, bytes]]:
+    """The head for an upstream that speaks HTTP/2. Raises as `forwarded_request` does."""
+    head = exchange.head
+    fields, managed = _changed_fields(exchange, exchange.managed)
+    if exchange.edited:
+        check_sendable(fields)
+    method, target = exchange.sent_method or head.method, _target(exchange)
+    authority = exchange.authority or connection.name.encode()
+    return request_pairs(method, connection.scheme, authority, target, fields, managed)
+
+
+def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[Sequence[Field], bytes]:
+    """(fields, managed lines) where plugins or this hop's own rules have a say in them."""
     head = exchange.head
     assert exchange.req is not None
     fields = exchange.req.fields
@@ -308,10 +325,7 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[bytes, bytes]:
         fields = [*(field for field in fields if field[0] != TIMEOUT), timeout_field(left_s)]
     if exchange.body.collected:
         fields = [field for field in fields if field[0] != b"expect"]
-    lines = encode_fields(fields)
-    if exchange.edited and not lines.count(b"\n") == lines.count(b"\r") == len(fields):
-        raise ValueError("a plugin put a line break into req.fields")
-    return lines, managed
+    return fields, managed
 
 
 def unowned_trailers(exchange: Exchange, trailers: list[Field]) -> list[Field]:

@@ -22,6 +22,9 @@ from hmsgw.reasons import UPSTREAM_CONNECT, Reason
 from hmsgw.upstream.balance import BALANCES
 from hmsgw.upstream.connection import UpstreamConnection
 from hmsgw.upstream.events import UpstreamEvents
+from hmsgw.upstream.h2_connection import UpstreamH2Connection
+from hmsgw.upstream.h2_stream import UpstreamStream
+from hmsgw.upstream.shared import Place, SharedConnections
 
 _log = Logger()
 
@@ -30,15 +33,19 @@ _log = Logger()
 POOL_IDLE_S = 4.0
 _MAX_IDLE = 1024
 _MAX_HEAD_BYTES = 256 * 1024
+HTTP1_ALPN = (b"http/1.1",)
 
-Connect = Callable[[Endpoint, Callable[[], UpstreamConnection]], "Deferred[Any]"]
-"""(endpoint, protocol factory) -> Deferred of the connected protocol; fails with an error whose str() is a sentence."""
+Connect = Callable[[Endpoint, Callable[[], Any], tuple[bytes, ...]], "Deferred[Any]"]
+"""(endpoint, protocol factory, what ALPN offers) -> Deferred of the connected protocol; fails with an error whose str()
+is a sentence."""
 
 
 class Waiting(UpstreamEvents, Protocol):
-    """An exchange that asks for a connection."""
+    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call."""
 
-    def upstream_connected(self, connection: UpstreamConnection, now: float) -> None:
+    speaks_grpc: bool
+
+    def upstream_connected(self, connection: Any, now: float) -> None:
         """The lease has begun."""
 
     def upstream_unavailable(self, reason: Reason, detail: str, member: Member) -> None:
@@ -48,10 +55,12 @@ class Waiting(UpstreamEvents, Protocol):
 class Member:
     """One endpoint of a service. active: requests under way, waiting for a connection included."""
 
-    __slots__ = ("_cluster", "active", "endpoint", "failures", "gone", "idle", "name", "passed_over_until", "weight")
+    __slots__ = (
+        "active", "calls", "endpoint", "failures", "gone", "idle", "name", "passed_over_until", "shared",
+        "weight",
+    )  # fmt: skip
 
-    def __init__(self, cluster: Cluster, endpoint: Endpoint) -> None:
-        self._cluster = cluster
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.name = endpoint.authority
         self.weight = endpoint.weight
@@ -60,6 +69,9 @@ class Member:
         self.passed_over_until = 0.0
         self.gone = False
         self.idle: list[UpstreamConnection] = []
+        #: HTTP/2 for all requests, and for gRPC only; None: HTTP/1.1.
+        self.shared: SharedConnections | None = None
+        self.calls: SharedConnections | None = None
 
     def released(self, connection: UpstreamConnection, reusable: bool) -> None:
         self.active -= 1
@@ -73,6 +85,11 @@ class Member:
         if connection in self.idle:
             self.idle.remove(connection)
 
+    def reached(self) -> None:
+        """A connection is there."""
+        self.failures = 0
+        self.passed_over_until = 0.0
+
     def connect_failed(self, now: float) -> None:
         self.failures += 1
         self.passed_over_until = now + min(10.0, 2.0 ** (self.failures - 1))
@@ -83,6 +100,9 @@ class Member:
         idle, self.idle = self.idle, []
         for connection in idle:
             connection.close_idle()
+        for shared in (self.shared, self.calls):
+            if shared is not None:
+                shared.close_idle()
 
 
 class Attempt:
@@ -109,12 +129,13 @@ class Attempt:
                 self._deferred.cancel()
 
 
-Taken = UpstreamConnection | Attempt | None
+Taken = UpstreamConnection | UpstreamStream | Attempt | Place | None
 
 
 class Cluster:
     """The endpoints of one service. `retrying` counts the requests that are second tries, for the retry budget.
-    soon: calls when the events that are there have been handled."""
+    soon: calls when the events that are there have been handled. become: (transport, protocol), gives an open
+    connection to another Protocol. window_bytes: what may come of one answer over HTTP/2 before its client took it."""
 
     def __init__(
         self,
@@ -124,6 +145,8 @@ class Cluster:
         deadlines: Deadlines,
         seconds: Callable[[], float],
         soon: Callable[[Callable[[], None]], object],
+        become: Callable[[Any, Any], None],
+        window_bytes: int = 256 * 1024,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -131,6 +154,8 @@ class Cluster:
         self._deadlines = deadlines
         self._seconds = seconds
         self._soon = soon
+        self._become = become
+        self._window_bytes = window_bytes
         self._choose = BALANCES[settings.balance]
         self._turn = 0
         self.members: list[Member] = []
@@ -148,7 +173,10 @@ class Cluster:
         for endpoint in {endpoint[:3]: endpoint for endpoint in endpoints}.values():
             member = there.pop(endpoint[:3], None)
             if member is None:
-                member = Member(self, endpoint)
+                member = Member(endpoint)
+                protocol = self.settings.protocol
+                if protocol in ("h2", "h2c") or (protocol == "auto" and endpoint.scheme == "https"):
+                    member.shared = self._shared(member, protocol)
             member.endpoint, member.weight = endpoint, endpoint.weight
             kept.append(member)
         self.members = kept
@@ -171,6 +199,10 @@ class Cluster:
         else:
             return None
         member.active += 1
+        if member.shared is not None or exchange.speaks_grpc:
+            shared = self._take_shared(member, exchange, now)
+            if shared is not None:
+                return shared
         idle = member.idle
         while idle and now - idle[-1].idle_since <= max_wait_s:
             connection = idle.pop()
@@ -195,32 +227,17 @@ class Cluster:
         choice: Member = self._choose(usable, self._turn, key)
         return choice
 
+    # --- HTTP/1.1: a connection for each exchange
+
     def _open(self, member: Member, exchange: Waiting) -> Attempt:
         attempt = Attempt(member)
-        timeouts = self.settings.timeouts
-
-        def new_connection() -> UpstreamConnection:
-            return UpstreamConnection(
-                member,
-                self._deadlines,
-                self._seconds,
-                timeouts.first_byte,
-                timeouts.idle,
-                POOL_IDLE_S,
-                _MAX_HEAD_BYTES,
-                self._soon,
-            )
 
         def connected(connection: UpstreamConnection) -> None:
             if attempt.settled:
                 connection.close_idle()
                 return
             attempt.settled = True
-            member.failures = 0
-            member.passed_over_until = 0.0
-            connection.exchange = exchange
-            connection.uses = 1
-            exchange.upstream_connected(connection, self._seconds())
+            self._lend(member, connection, exchange)
 
         def failed(failure: Failure) -> None:
             if attempt.settled:
@@ -228,16 +245,78 @@ class Cluster:
                 return
             attempt.settled = True
             member.active -= 1
-            if member.failures == 0:
-                _log.warn(
-                    "service {service}: no connection to {endpoint}: {fault}",
-                    service=self.name, endpoint=member.name, fault=failure.getErrorMessage(),
-                )  # fmt: skip
-            member.connect_failed(self._seconds())
-            # Where the endpoint is and what it said stays in the log: the client has no use for it.
-            exchange.upstream_unavailable(UPSTREAM_CONNECT, f"Service {self.name} can't be reached.", member)
+            exchange.upstream_unavailable(UPSTREAM_CONNECT, self._unreachable(member, failure), member)
 
-        deferred = self._connect(member.endpoint, new_connection)
+        deferred = self._connect(member.endpoint, lambda: self._connection(member), HTTP1_ALPN)
         attempt.begin(deferred)
         deferred.addCallbacks(connected, failed)
         return attempt
+
+    def _connection(self, member: Member) -> UpstreamConnection:
+        timeouts = self.settings.timeouts
+        return UpstreamConnection(
+            member, self._deadlines, self._seconds, timeouts.first_byte, timeouts.idle, POOL_IDLE_S, _MAX_HEAD_BYTES,
+            self._soon,
+        )  # fmt: skip
+
+    def _lend(self, member: Member, connection: UpstreamConnection, exchange: Waiting) -> None:
+        member.reached()
+        connection.exchange = exchange
+        connection.uses = 1
+        exchange.upstream_connected(connection, self._seconds())
+
+    def _unreachable(self, member: Member, failure: Failure) -> str:
+        """Notes it, and what the client is told: where the endpoint is and what it said stays in the log."""
+        if member.failures == 0:
+            _log.warn(
+                "service {service}: no connection to {endpoint}: {fault}",
+                service=self.name, endpoint=member.name, fault=failure.getErrorMessage(),
+            )  # fmt: skip
+        member.connect_failed(self._seconds())
+        return f"Service {self.name} can't be reached."
+
+    # --- HTTP/2: connections that exchanges share
+
+    def _take_shared(self, member: Member, exchange: Waiting, now: float) -> UpstreamStream | Place | None:
+        """None where this exchange goes over HTTP/1.1."""
+        shared, timeouts = member.shared, self.settings.timeouts
+        if shared is None:
+            if self.settings.protocol != "auto":
+                return None
+            if member.calls is None:
+                member.calls = self._shared(member, "h2c")
+            shared = member.calls
+        elif now < shared.http1_until:
+            return None
+        if exchange.speaks_grpc:
+            return shared.take(exchange, None, timeouts.long_idle)
+        return shared.take(exchange, timeouts.first_byte, timeouts.idle)
+
+    def _shared(self, member: Member, expected: str) -> SharedConnections:
+        def connect(new_protocol: Callable[[], Any], alpn: tuple[bytes, ...]) -> Deferred[Any]:
+            return self._connect(member.endpoint, new_protocol, alpn)
+
+        def new(shared: SharedConnections) -> UpstreamH2Connection:
+            return UpstreamH2Connection(
+                shared, member.endpoint.scheme.encode(), self._deadlines, self._seconds, self._soon, _MAX_HEAD_BYTES,
+                self._window_bytes, self.settings.timeouts.connect,
+            )  # fmt: skip
+
+        def taken(place: Place, connection: UpstreamConnection | None) -> None:
+            if connection is None:
+                place.goes_on_as(self._open(member, place.exchange))
+            else:
+                place.settled = True
+                self._lend(member, connection, place.exchange)
+
+        return SharedConnections(
+            member,
+            expected,
+            connect=connect,
+            new=new,
+            http1=(lambda: self._connection(member)) if expected == "auto" else None,
+            taken=taken,
+            unreachable=lambda failure: self._unreachable(member, failure),
+            become=self._become,
+            seconds=self._seconds,
+        )

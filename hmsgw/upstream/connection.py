@@ -66,6 +66,7 @@ class UpstreamConnection(TwistedProtocol):
     transport: Any
 
     connecting = False
+    http2 = False
     exchange: UpstreamEvents | None = None
     deadline = NEVER
     wake_s = NEVER

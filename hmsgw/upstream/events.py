@@ -31,9 +31,10 @@ class UpstreamEvents(Protocol):
     def upstream_end(self, trailers: list[Field]) -> None:
         """The answer is whole; the lease has ended."""
 
-    def upstream_failed(self, reason: Reason, detail: str, untouched: bool) -> None:
+    def upstream_failed(self, reason: Reason, detail: str, untouched: bool, refused: bool = False) -> None:
         """No answer, or no more of it; the lease has ended. untouched: the upstream can't have acted on the request
-        as far as this side can tell (no byte of an answer, on a connection that had been used before)."""
+        as far as this side can tell (no byte of an answer, on a connection that had been used before). refused: it has
+        said that it did not (RFC 9113 section 8.7)."""
 
     def upstream_full(self) -> None:
         """The upstream takes no more for now."""
@@ -52,3 +53,18 @@ class Releases(Protocol):
 
     def released(self, connection: Any, reusable: bool) -> None: ...
     def lost_idle(self, connection: Any) -> None: ...
+
+
+class SharedReleases(Protocol):
+    """Where an HTTP/2 connection belongs (`upstream.shared.SharedConnections`). name: the endpoint's authority."""
+
+    name: str
+
+    def ready(self, connection: Any) -> None:
+        """The backend has said how it is to be used."""
+
+    def stream_released(self) -> None:
+        """An exchange is over."""
+
+    def lost_shared(self, connection: Any) -> None:
+        """It takes no more exchanges. May be said more than once."""

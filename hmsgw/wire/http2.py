@@ -13,9 +13,12 @@ from ngh2.config import Configuration, Role
 from ngh2.enums import ErrorCode, Setting
 from ngh2.events import (
     DataReceived,
+    GoAwayReceived,
+    InformationalResponseReceived,
     PingReceived,
     PriorityUpdateReceived,
     RequestReceived,
+    ResponseReceived,
     SettingsReceived,
     StreamClosed,
     StreamReset,
@@ -27,9 +30,10 @@ from ngh2.exceptions import DenialOfServiceError, NGH2Error
 from hmsgw.wire.http2_heads import FIELD_OVERHEAD_BYTES
 
 __all__ = [
-    "PREFACE_HEAD", "DataReceived", "DenialOfServiceError", "ErrorCode", "NGH2Error", "PingReceived",
-    "PriorityUpdateReceived", "RequestReceived", "Session", "SettingsReceived", "StreamClosed", "StreamReset",
-    "TrailersReceived", "WindowUpdated", "goaway", "server_session",
+    "PREFACE_HEAD", "DataReceived", "DenialOfServiceError", "ErrorCode", "GoAwayReceived",
+    "InformationalResponseReceived", "NGH2Error", "PingReceived", "PriorityUpdateReceived", "RequestReceived",
+    "ResponseReceived", "Session", "SettingsReceived", "StreamClosed", "StreamReset", "TrailersReceived",
+    "WindowUpdated", "client_session", "goaway", "most_streams", "server_session",
 ]  # fmt: skip
 
 #: What a client with prior knowledge begins with (RFC 9113 section 3.4); to an HTTP/1 reader it is a head.
@@ -64,6 +68,38 @@ def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: 
     )
     session.set_local_window_size(4 * window_bytes)
     return session
+
+
+def client_session(*, streams: int, head_bytes: int, fields: int, window_bytes: int) -> Session:
+    """A client's side of one connection. streams: most at once, if the server lets us. head_bytes, fields: of one
+    answer's head. window_bytes: what may come of one answer before any of it was taken. The connection's own window
+    holds that for every stream: a slow taker of one answer must not hold up the others."""
+    session = Session(
+        Role.CLIENT,
+        Configuration(
+            auto_window_update=False,
+            max_inbound_header_count=fields,
+            max_inbound_header_list_size=head_bytes,
+            max_continuations=2 + head_bytes // 8192,
+            max_outbound_ack=256,
+            max_reserved_remote_streams=0,
+            peer_max_concurrent_streams=streams,
+        ),
+    )
+    session.initiate_connection(
+        {
+            Setting.ENABLE_PUSH: 0,
+            Setting.INITIAL_WINDOW_SIZE: window_bytes,
+            Setting.MAX_HEADER_LIST_SIZE: head_bytes,
+        }
+    )
+    session.set_local_window_size(streams * window_bytes)
+    return session
+
+
+def most_streams(session: Session) -> int:
+    """How many streams the other side takes at once, as far as it has said so."""
+    return session.remote_settings.get(Setting.MAX_CONCURRENT_STREAMS, _MAX_STREAM_ID)
 
 
 def goaway(last_stream_id: int, code: int) -> bytes:

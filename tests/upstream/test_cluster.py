@@ -12,6 +12,7 @@ from hmsgw.config.endpoint import Endpoint
 from hmsgw.config.model import Service
 from hmsgw.deadlines import Deadlines
 from hmsgw.reasons import UPSTREAM_CONNECT
+from hmsgw.transport.become import become
 from hmsgw.upstream.cluster import POOL_IDLE_S, Attempt, Cluster, Member
 from tests.walks.walk import Wire
 
@@ -20,6 +21,8 @@ _A, _B = Endpoint("http", "10.0.0.1", 80), Endpoint("http", "10.0.0.2", 80)
 
 class Asking:
     """An exchange that asks for a connection."""
+
+    speaks_grpc = False
 
     def __init__(self) -> None:
         self.connection: Any = None
@@ -43,11 +46,12 @@ class ClusterTests(SynchronousTestCase):
 
     def a_cluster(self, balance: str = "round-robin") -> Cluster:
         wheel = Deadlines(self.clock, self.clock.seconds)
-        cluster = Cluster("users", Service(balance=balance), self.connect, wheel, self.clock.seconds, lambda call: call())
+        settings, seconds = Service(balance=balance), self.clock.seconds
+        cluster = Cluster("users", settings, self.connect, wheel, seconds, lambda call: call(), become)
         cluster.set_endpoints((_A, _B))
         return cluster
 
-    def connect(self, endpoint: Endpoint, new_protocol: Any) -> Deferred[Any]:
+    def connect(self, endpoint: Endpoint, new_protocol: Any, alpn: tuple[bytes, ...]) -> Deferred[Any]:
         def given_up(_: Any) -> None:
             self.cancelled += 1
 

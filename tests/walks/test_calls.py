@@ -9,6 +9,7 @@ from hmsgw.wire.grpc import given_s
 from tests.walks.h2_client import begin
 from tests.walks.walk import OK
 
+HTTP1 = Service(protocol="http/1.1")
 GRPC = (b"content-type", b"application/grpc")
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -19,7 +20,7 @@ class DeadlineTests(SynchronousTestCase):
     def test_lowered(self) -> None:
         """The upstream is told what is left; a service's own total is part of it."""
         for total_s, waited_s, left_s in ((None, 0, 2.0), (None, 1, 1.0), (1.5, 0, 1.5), (60, 0, 2.0)):
-            walk, client = begin(service=Service(timeouts=Timeouts(total=total_s)))
+            walk, client = begin(service=Service(protocol="http/1.1", timeouts=Timeouts(total=total_s)))
             walk.connect_at_once = False
             client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"2S"), ended=False)
             walk.passes(waited_s)
@@ -30,7 +31,7 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_passed(self) -> None:
         """No answer in time: DEADLINE_EXCEEDED, without a body; the upstream is let go of."""
-        walk, client = begin()
+        walk, client = begin(service=HTTP1)
         number = client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"500m"), ended=False)
         walk.passes(2)
         client.pump()
@@ -41,7 +42,7 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_passed_in_the_middle(self) -> None:
         """An answer that has begun ends in trailers that say so: messages that came are the caller's."""
-        walk, client = begin()
+        walk, client = begin(service=HTTP1)
         number = client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"1S"), ended=False)
         client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
         walk.passes(3)
@@ -52,13 +53,13 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_none_of_ours(self) -> None:
         """The field of a request that is no call goes on as it came, and ends nothing."""
-        walk, client = begin()
+        walk, client = begin(service=HTTP1)
         client.request(b"/a", b"POST", (b"grpc-timeout", b"soon"), ended=False)
         self.assertEqual([b"soon"], walk.upstream_head()[1][b"grpc-timeout"])
 
     def test_malformed(self) -> None:
         """A time that can't be read is refused, in gRPC's words."""
-        walk, client = begin()
+        walk, client = begin(service=HTTP1)
         number = client.request(b"/a", b"POST", GRPC, (b"grpc-timeout", b"soon"), ended=False)
         self.assertEqual((200, b"13"), (client.got[number].status, client.got[number].fields[b"grpc-status"]))
         self.assertEqual([], walk.upstreams)
@@ -69,7 +70,7 @@ class EndTests(SynchronousTestCase):
 
     def test_upstream_gone(self) -> None:
         """An upstream that is gone in the middle of its answer: UNAVAILABLE, in trailers."""
-        walk, client = begin()
+        walk, client = begin(service=HTTP1)
         number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
         client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
         walk.upstream.lost()
@@ -79,7 +80,7 @@ class EndTests(SynchronousTestCase):
 
     def test_others_are_cut(self) -> None:
         """What is no call has no way to say it: the stream is reset."""
-        walk, client = begin()
+        walk, client = begin(service=HTTP1)
         number = client.request(b"/a", b"POST", ended=False)
         client.answered(_HEAD + b"1\r\nx\r\n")
         walk.upstream.lost()
@@ -89,7 +90,7 @@ class EndTests(SynchronousTestCase):
     def test_web_callers(self) -> None:
         """A browser's library is answered in its own type."""
         for kind in (b"application/grpc-web", b"application/grpc-web-text"):
-            walk, client = begin()
+            walk, client = begin(service=HTTP1)
             walk.connect_at_once = False
             number = client.request(b"/a", b"POST", (b"content-type", kind + b"+proto"), ended=False)
             walk.connect_fails()
@@ -100,7 +101,7 @@ class EndTests(SynchronousTestCase):
 
     def test_plain_answer(self) -> None:
         """What an upstream answers is its own, whatever it is."""
-        _, client = begin()
+        _, client = begin(service=HTTP1)
         number = client.request(b"/a", b"POST", GRPC, ended=True)
         client.answered(OK)
         self.assertEqual((200, b"ok"), (client.got[number].status, client.got[number].body))

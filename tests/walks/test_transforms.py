@@ -11,12 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.chain.api import HTTPError
 from hmsgw.chain.run import Chain
 from hmsgw.chain.step import RequestStep, ResponseStep, TransformStep
-from hmsgw.config.model import NOWHERE, Route
+from hmsgw.config.model import NOWHERE, Route, Service
 from hmsgw.plugins.grpc_web import GrpcWeb
 from tests.walks.h2_client import begin
 from tests.walks.walk import OK, Walk
 
 _HOW: Any = {"deadline_s": 5, "shadow": False, "count_decision": lambda plugin, decision: None}
+HTTP1 = Service(protocol="http/1.1")
 _POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n"
 
 
@@ -204,7 +205,7 @@ class GrpcWebTests(SynchronousTestCase):
 
     def test_text_call(self) -> None:
         """Base64 in and out, trailers as the last frame."""
-        walk = Walk(self.chain())
+        walk = Walk(self.chain(), service=HTTP1)
         walk.client_sends(
             b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n\r\n"
             b"AAAAAAF4"
@@ -223,7 +224,7 @@ class GrpcWebTests(SynchronousTestCase):
 
     def test_binary_call(self) -> None:
         """The same over HTTP/2, untouched but for the last frame."""
-        walk, client = begin(chain=self.chain(), routes=[Route(path="/*", service="svc", name="/*")])
+        walk, client = begin(chain=self.chain(), service=HTTP1, routes=[Route(path="/*", service="svc", name="/*")])
         number = client.request(b"/s/Do", b"POST", (b"content-type", b"application/grpc-web+proto"), ended=False)
         client.send(number, b"\0\0\0\0\1x", ended=True)
         self.assertEqual([b"application/grpc+proto"], walk.upstream_head()[1][b"content-type"])
@@ -237,7 +238,7 @@ class GrpcWebTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """Text that is no base64: the refusal is in gRPC-Web's own words."""
-        walk = Walk(self.chain())
+        walk = Walk(self.chain(), service=HTTP1)
         walk.client_sends(
             b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n\r\n"
             b"AAAA!AF4"

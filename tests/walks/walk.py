@@ -37,6 +37,7 @@ class Wire:
     """A transport that writes into a list. `reading` and `closed` show what was asked of it."""
 
     tls_version = None
+    negotiatedProtocol: bytes | None = None
 
     def __init__(self, host: str = "192.0.2.7") -> None:
         self.host = host
@@ -155,7 +156,11 @@ class Walk:
         client: str = "192.0.2.7",
         endpoints: int = 1,
         turns: Turns | None = None,
+        scheme: str = "http",
+        alpn: bytes | None = None,
     ) -> None:
+        self.alpn = alpn
+        self.offered: list[tuple[bytes, ...]] = []
         self.clock = Clock()
         self.clock.advance(1000)
         self.deadlines = Deadlines(self.clock, self.clock.seconds)
@@ -168,9 +173,9 @@ class Walk:
         self.stats = Stats()
         self.turns = turns or Turns(at_once=True)
         self.cluster = Cluster(
-            "svc", service or Service(), self._connect, self.deadlines, self.clock.seconds, self.turns.soon
+            "svc", service or Service(), self._connect, self.deadlines, self.clock.seconds, self.turns.soon, become
         )
-        self.cluster.set_endpoints(tuple(Endpoint("http", f"10.0.0.{n + 1}", 80) for n in range(endpoints)))
+        self.cluster.set_endpoints(tuple(Endpoint(scheme, f"10.0.0.{n + 1}", 443 if scheme == "https" else 80) for n in range(endpoints)))
         wanted = routes or [Route(path="/*", service="svc", name="/*")]
         made = [
             Entry(route, one, self.cluster if route.service else None, self.stats, None)
@@ -204,7 +209,8 @@ class Walk:
         wire.protocol.makeConnection(wire)
         return wire
 
-    def _connect(self, endpoint: Endpoint, factory: Any) -> Deferred[Any]:
+    def _connect(self, endpoint: Endpoint, factory: Any, alpn: tuple[bytes, ...]) -> Deferred[Any]:
+        self.offered.append(alpn)
         if self.connect_at_once:
             return succeed(self._connected(factory))
         deferred: Deferred[Any] = Deferred()
@@ -215,6 +221,7 @@ class Walk:
         wire = Wire("10.0.0.1")
         protocol: UpstreamConnection = factory()
         wire.protocol = protocol
+        wire.negotiatedProtocol = self.alpn
         self.upstreams.append(wire)
         protocol.makeConnection(wire)
         return protocol

@@ -2,8 +2,9 @@
 
 import re
 
-SSN = re.compile(rb"(?<!\d)\d{3}-\d{2}-(?=\d{4}(?!\d))")
-LONGEST = 12  # a number, and the digit on either side that would make it another
+FOLLOWED = re.compile(rb"(?<!\d)\d{3}-\d{2}-(?=\d{4}\D)")
+LAST = re.compile(rb"(?<!\d)\d{3}-\d{2}-(?=\d{4}\Z)")
+LONGEST = 12  # a number, and the character before it that could make it another
 
 
 def transform(req):
@@ -18,9 +19,9 @@ class Mask:
         return resp.headers.get("Content-Type", "").startswith(("text/", "application/json"))
 
     def response(self, data):
-        whole = SSN.sub(b"***-**-", self.held + data)
+        whole = FOLLOWED.sub(b"***-**-", self.held + data)
         self.held = whole[-LONGEST:]
         return whole[:-LONGEST]
 
     def response_end(self, trailers):
-        return SSN.sub(b"***-**-", self.held)
+        return LAST.sub(b"***-**-", self.held)

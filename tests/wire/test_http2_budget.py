@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.edge.flood import Budget
+from hmsgw.wire.http2_budget import Budget
 
 
 class BudgetTests(SynchronousTestCase):

@@ -1,0 +1,363 @@
+"""One HTTP/2 connection to a backend, shared by many exchanges (RFC 9113).
+
+Knows: which stream an event belongs to, whether there is room for one more, what a flood is, when it has idled long
+enough. Refuses to know: frames (`wire.http2`), what is in a head (`wire.http2_answers`), clients, which backend to
+choose. Strategy: what came in one read is told, one turn's work at a time, then all that is to be said is written at
+once; what the backend does not read waits in its stream, bounded. Mirror of `edge.h2_connection`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from hmsgw.deadlines import NEVER, Deadlines
+from hmsgw.reasons import UPSTREAM_PROTOCOL
+from hmsgw.upstream.events import SharedReleases, UpstreamEvents
+from hmsgw.upstream.h2_stream import UpstreamStream
+from hmsgw.upstream.h2_writer import StreamsWriter
+from hmsgw.wire.faults import UpstreamFault
+from hmsgw.wire.http2 import (
+    DataReceived,
+    ErrorCode,
+    GoAwayReceived,
+    InformationalResponseReceived,
+    NGH2Error,
+    PingReceived,
+    ResponseReceived,
+    SettingsReceived,
+    StreamClosed,
+    StreamReset,
+    TrailersReceived,
+    WindowUpdated,
+    client_session,
+    most_streams,
+)
+from hmsgw.wire.http2_budget import Budget
+from hmsgw.wire.http2_order import ServerFrames
+
+#: Exchanges on one connection, whatever the backend allows; then another connection is made.
+_MAX_STREAMS = 100
+_MAX_FIELDS = 1024
+#: Connections that nobody uses are closed then. Servers keep them longer (nginx 75 s), and say so before they close.
+_IDLE_S = 30.0
+
+
+class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
+    """See the module. window_bytes: what may come of one answer before the client has taken it. patience_s: how long
+    the backend may take to say how it is to be used. is_ready: it has. fault: what it did wrong, in a sentence."""
+
+    def __init__(
+        self,
+        owner: SharedReleases,
+        scheme: bytes,
+        deadlines: Deadlines,
+        seconds: Callable[[], float],
+        soon: Callable[[Callable[[], None]], object],
+        max_head_bytes: int,
+        window_bytes: int,
+        patience_s: float,
+    ) -> None:
+        self.name = owner.name
+        self.scheme = scheme
+        self.deadlines = deadlines
+        self.seconds = seconds
+        self.soon = soon
+        self.session = client_session(
+            streams=_MAX_STREAMS, head_bytes=max_head_bytes, fields=_MAX_FIELDS, window_bytes=window_bytes
+        )
+        self.lost = False
+        self.is_ready = False
+        self.fault: str | None = None
+        self._patience_s = patience_s
+        self._owner = owner
+        self._streams: dict[int, UpstreamStream] = {}
+        self._leased = 0
+        self._written: set[UpstreamStream] = set()
+        self._headed: list[UpstreamStream] = []
+        self._resets: set[int] = set()
+        self._joined: list[bytes] = []
+        self._joined_to: UpstreamStream | None = None
+        self._frames = ServerFrames()
+        self._budget = Budget()
+        self._idle_frames = 0
+        self._behind = b""
+        self._heard = False
+        self._busy = self._flushing = self._full = self._again = False
+        self._going = self._closing = False
+        self.deadline = NEVER
+        self.wake_s = NEVER
+
+    @property
+    def has_room(self) -> bool:
+        """For one more exchange."""
+        return (
+            self.is_ready
+            and not self._going
+            and not self._closing
+            and self._leased < _MAX_STREAMS
+            and self._leased < most_streams(self.session)
+            and self.session.can_send_request
+        )
+
+    def lease(self, exchange: UpstreamEvents, first_byte_s: float | None, idle_s: float | None) -> UpstreamStream:
+        """A stream of the exchange's own; its request follows."""
+        self._leased += 1
+        self.deadline = NEVER
+        return UpstreamStream(self, exchange, first_byte_s, idle_s)
+
+    def close_idle(self) -> None:
+        """No new exchanges; closed when the last has ended."""
+        self._going = True
+        if not self._leased:
+            self._close(ErrorCode.NO_ERROR)
+
+    # --- what streams ask for
+
+    def started(self, stream: UpstreamStream, number: int) -> None:
+        """The stream has a number now."""
+        self._streams[number] = stream
+        self.written(stream)
+
+    def released(self, stream: UpstreamStream) -> None:
+        """Its exchange is over."""
+        self._leased -= 1
+        self._owner.stream_released()
+        if not self._leased:
+            if self._going:
+                self.soon(self._close_if_unused)
+            elif not self._closing:
+                self.deadlines.arm(self, self.seconds() + _IDLE_S)
+
+    def _close_if_unused(self) -> None:
+        if not self._leased:
+            self._close(ErrorCode.NO_ERROR)
+
+    # --- Twisted's side
+
+    def connectionMade(self) -> None:
+        self.transport.registerProducer(self, True)
+        self.deadlines.arm(self, self.seconds() + self._patience_s)
+        self._flush()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._behind:
+            self._behind += data
+        elif not self._closing:
+            self._read(data)
+
+    def _read_on(self) -> None:
+        """The others had their turn."""
+        data, self._behind = self._behind, b""
+        if not self._closing:
+            self.transport.resumeProducing()
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        if not self._heard:
+            self._heard = True
+            if data.startswith(b"HTTP/1."):
+                self._broken("The upstream answers in HTTP/1.1, where HTTP/2 was expected.")
+                return
+        self._busy = True
+        try:
+            size, _ = self._frames.look(data)
+            if size < len(data):
+                data, self._behind = data[:size], data[size:]
+                self.transport.pauseProducing()
+                self.soon(self._read_on)
+            sound = self._receive(data)
+            for event in self.session.events():
+                heed = _HEED.get(type(event))
+                if heed is not None:
+                    if self._joined and heed is not _DATA:
+                        self._hand_over(False)
+                    heed(self, event)
+                    if self._closing:
+                        return
+            if self._joined:
+                self._hand_over(False)
+            headed, self._headed = self._headed, []
+            for stream in headed:
+                stream.tell()
+                _flush_edge(stream)
+        finally:
+            self._busy = False
+        if not sound:
+            self._broken("The upstream broke the rules of HTTP/2.")
+        else:
+            self._flush()
+
+    def _receive(self, data: bytes) -> bool:
+        idle, self._idle_frames = self._frames.idle - self._idle_frames, self._frames.idle
+        try:
+            self.session.receive_data(data)
+        except NGH2Error:
+            return False
+        return not idle or self._budget.spend(idle)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost = self._closing = True
+        self.deadlines.forget(self)
+        self._owner.lost_shared(self)
+        streams, self._streams = self._streams, {}
+        self._written.clear()
+        for stream in streams.values():
+            stream.lost()
+
+    def deadline_passed(self, now: float) -> None:
+        if not self.is_ready:
+            self._broken(f"The upstream did not begin to speak HTTP/2 within {self._patience_s:g} s.")
+        elif not self._leased:
+            self._close(ErrorCode.NO_ERROR)
+
+    # --- events
+
+    def _answer(self, event: ResponseReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None and stream.exchange is not None:
+            exchange = stream.exchange
+            try:
+                if stream.answer(list(event.headers), event.end_stream):
+                    self._headed.append(stream)
+                    return
+            except UpstreamFault as fault:
+                stream.fail(UPSTREAM_PROTOCOL, str(fault))
+            exchange.flush_edge()
+
+    def _informational(self, event: InformationalResponseReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            try:
+                stream.informational(list(event.headers))
+            except UpstreamFault as fault:
+                stream.fail(UPSTREAM_PROTOCOL, str(fault))
+            _flush_edge(stream)
+
+    def _data(self, event: DataReceived) -> None:
+        data, ended = event.data, event.end_stream
+        if data:
+            self._budget.earn_bytes(len(data) + 1024)
+        elif not ended:
+            self._control(event)
+            return
+        stream = self._streams.get(event.stream_id)
+        if stream is not self._joined_to and self._joined:
+            self._hand_over(False)
+        if stream is None:
+            self._take(len(data), event.stream_id)
+            return
+        self._joined.append(data)
+        self._joined_to = stream
+        if ended:
+            self._hand_over(True)
+
+    def _take(self, size: int, number: int) -> None:
+        """Bytes that nobody waits for any more."""
+        try:
+            self.session.acknowledge_received_data(size, number)
+        except NGH2Error:
+            return  # the connection is at its end
+
+    def _hand_over(self, ended: bool) -> None:
+        """What came for one stream, in however many frames, is one piece to all who come after."""
+        joined, self._joined = self._joined, []
+        stream, self._joined_to = self._joined_to, None
+        if stream is not None:
+            exchange = stream.exchange
+            stream.data(joined[0] if len(joined) == 1 else b"".join(joined), ended)
+            if exchange is not None:
+                exchange.flush_edge()
+
+    def _trailers(self, event: TrailersReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None and stream.exchange is not None:
+            exchange = stream.exchange
+            try:
+                stream.trailers(list(event.headers))
+            except UpstreamFault as fault:
+                stream.fail(UPSTREAM_PROTOCOL, str(fault))
+            exchange.flush_edge()
+
+    def _stream_reset(self, event: StreamReset) -> None:
+        self._resets.add(event.stream_id)
+        self._control(event)
+
+    def _stream_closed(self, event: StreamClosed) -> None:
+        number = event.stream_id
+        by_peer = number in self._resets
+        self._resets.discard(number)
+        stream = self._streams.pop(number, None)
+        if stream is not None:
+            self._written.discard(stream)
+            stream.closed(event.error_code, by_peer=by_peer)
+
+    def _go_away(self, event: GoAwayReceived) -> None:
+        # The library closes the streams above the last one, as refused (RFC 9113 section 6.8).
+        self._going = True
+        self._owner.lost_shared(self)
+        if not self._leased:
+            self.soon(self._close_if_unused)
+
+    def _settings(self, event: SettingsReceived) -> None:
+        self._control(event)
+        if not self.is_ready and not self._closing:
+            self.is_ready = True
+            self.deadlines.arm(self, self.seconds() + _IDLE_S)
+            self._owner.ready(self)
+
+    def _control(self, event: object) -> None:
+        if not self._budget.spend():
+            self._broken("The upstream sends control frames without end.")
+
+    # --- the end
+
+    def _broken(self, detail: str) -> None:
+        """Nothing that it says can be believed any more."""
+        streams, self._streams = self._streams, {}
+        self.fault = detail
+        self._close(ErrorCode.PROTOCOL_ERROR)
+        for stream in streams.values():
+            stream.fail(UPSTREAM_PROTOCOL, detail)
+
+    def _close(self, code: int) -> None:
+        if self._closing:
+            return
+        self._busy = False
+        try:
+            self.session.send_goaway(code)
+            self._write()
+        except NGH2Error:
+            pass  # it has said so itself
+        self._closing = True
+        self._owner.lost_shared(self)
+        self.deadlines.forget(self)
+        self.transport.unregisterProducer()
+        if code == ErrorCode.NO_ERROR:
+            self.transport.loseConnection()
+        else:
+            self.transport.abortConnection()
+
+
+def _flush_edge(stream: UpstreamStream) -> None:
+    if stream.exchange is not None:
+        stream.exchange.flush_edge()
+
+
+_DATA = UpstreamH2Connection._data
+_HEED: dict[type, Callable[[UpstreamH2Connection, Any], None]] = {
+    ResponseReceived: UpstreamH2Connection._answer,
+    InformationalResponseReceived: UpstreamH2Connection._informational,
+    DataReceived: _DATA,
+    TrailersReceived: UpstreamH2Connection._trailers,
+    StreamReset: UpstreamH2Connection._stream_reset,
+    StreamClosed: UpstreamH2Connection._stream_closed,
+    GoAwayReceived: UpstreamH2Connection._go_away,
+    SettingsReceived: UpstreamH2Connection._settings,
+    PingReceived: UpstreamH2Connection._control,
+    WindowUpdated: UpstreamH2Connection._control,
+}

@@ -1,0 +1,317 @@
+"""One request on an HTTP/2 connection to a backend: the upstream's half of an exchange.
+
+Knows: how a request is written and its answer told, how much of the request waits for the backend's window, what is
+waited for and how long. Refuses to know: other streams and bytes (`upstream.h2_connection`, `wire.http2`), clients.
+Strategy: the same words as `upstream.connection` has for the exchange; a stream's window is given back only for what
+the client's side has taken, and whatever breaks is told once. Mirror of `edge.h2_stream`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from hmsgw.deadlines import NEVER, Deadlines
+from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT, Reason
+from hmsgw.upstream.events import UpstreamEvents
+from hmsgw.wire.bodies import sendable_trailers
+from hmsgw.wire.faults import UpstreamFault
+from hmsgw.wire.fieldlines import BadLine, parse_pair
+from hmsgw.wire.headers import Field
+from hmsgw.wire.heads import ResponseHead
+from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
+from hmsgw.wire.http2_answers import response_head
+from hmsgw.wire.http2_heads import trailer_pairs
+
+_MAX_INTERIM = 32
+#: What may wait for the backend's window before the client is paused.
+_MAX_QUEUED_BYTES = 64 * 1024
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+class Carrier(Protocol):
+    """The connection, as far as a stream needs it."""
+
+    name: str
+    scheme: bytes
+    session: Session
+    deadlines: Deadlines
+
+    def seconds(self) -> float: ...
+    def started(self, stream: UpstreamStream, number: int) -> None: ...
+    def written(self, stream: UpstreamStream) -> None: ...
+    def released(self, stream: UpstreamStream) -> None: ...
+    def soon(self, call: Any) -> object: ...
+
+
+class UpstreamStream:
+    """number: the stream's id, 0 before it begins. exchange: None once the lease has ended. full: the backend's window
+    is shut, and enough waits for it. first_byte_s, idle_s: how long is waited, None for ever."""
+
+    __slots__ = (
+        "_answered", "_carrier", "_first_byte_s", "_head", "_held", "_idle_s", "_interim", "_method", "_queued",
+        "_reading", "_request_ended", "deadline", "exchange", "full", "name", "number", "scheme", "wake_s",
+    )  # fmt: skip
+
+    connecting = False
+    http2 = True
+
+    def __init__(
+        self, carrier: Carrier, exchange: UpstreamEvents, first_byte_s: float | None, idle_s: float | None
+    ) -> None:
+        self._carrier = carrier
+        self.exchange: UpstreamEvents | None = exchange
+        self.name = carrier.name
+        self.scheme = carrier.scheme
+        self._first_byte_s = first_byte_s
+        self._idle_s = idle_s
+        self.number = 0
+        self.full = False
+        self._method = b""
+        self._request_ended = False
+        self._answered = False
+        self._reading = True
+        self._interim = 0
+        self._held = self._queued = 0
+        self._head: ResponseHead | None = None
+        self.deadline = NEVER
+        self.wake_s = NEVER
+
+    # --- the lease
+
+    def send_request(self, method: bytes, head: Pairs, now: float) -> None:
+        """A request without a body. head: as HTTP/2 carries it."""
+        self._request_ended = True
+        self._begin(method, head)
+        self.expect()
+
+    def begin_request(self, method: bytes, head: Pairs, chunked: bool) -> None:
+        """A request whose body follows."""
+        self._begin(method, head)
+
+    def _begin(self, method: bytes, head: Pairs) -> None:
+        self._method = method
+        try:
+            number = self._carrier.session.send_request(head, end_stream=self._request_ended)
+        except NGH2Error:
+            # The connection can't take one more after all. Not told within the call that asked for it.
+            self._carrier.soon(self.refused)
+            return
+        self.number = number
+        self._carrier.started(self, number)
+
+    def send_data(self, data: bytes) -> None:
+        """Some of the request's body, at least a byte."""
+        try:
+            self._carrier.session.send_data(self.number, data)
+        except NGH2Error:
+            return  # the stream is closed already: the event that says so is on its way
+        self._carrier.written(self)
+
+    def send_end(self, trailers: list[Field]) -> None:
+        """The request is whole; from now on the upstream is expected to answer."""
+        session = self._carrier.session
+        self._request_ended = True
+        try:
+            if trailers:
+                session.send_trailers(self.number, trailer_pairs(trailers))
+            else:
+                session.end_stream(self.number)
+        except NGH2Error:
+            return
+        self._carrier.written(self)
+        self.expect()
+
+    def expect(self) -> None:
+        """Time what the upstream is waited for now: to take more, to begin its answer, to go on with it. While the
+        request is not whole and the upstream takes all that comes, it is the client that is waited for."""
+        if self.full and self._idle_s is not None:
+            wait_s: float | None = self._idle_s
+        elif not self._request_ended or not self._reading:
+            wait_s = None
+        else:
+            wait_s = self._idle_s if self._answered else self._first_byte_s
+        if wait_s is None:
+            self.deadline = NEVER
+        else:
+            self._carrier.deadlines.arm(self, self._carrier.seconds() + wait_s)
+
+    def pause(self) -> None:
+        """The client takes no more of the answer: its window is not given back until `resume`."""
+        self._reading = False
+        self.deadline = NEVER
+
+    def resume(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self._give_back()
+            self.expect()
+
+    def abort(self) -> None:
+        """End the lease and the stream; nothing more is told."""
+        if self.exchange is not None:
+            self._end_lease()
+            self._reset(ErrorCode.CANCEL)
+
+    # --- the answer
+
+    def informational(self, pairs: Pairs) -> None:
+        """A 1xx answer."""
+        self._interim += 1
+        if self._interim > _MAX_INTERIM:
+            raise UpstreamFault("The upstream sent more interim answers than anybody has a use for.")
+        head = response_head(pairs, False, self._method)
+        if head.code == 101:
+            raise UpstreamFault("The upstream switched protocols, which HTTP/2 does not know.")
+        if self.exchange is not None:
+            self.exchange.upstream_informational(head)
+
+    def answer(self, pairs: Pairs, ended: bool) -> bool:
+        """The final answer's head. True: it waits for what comes in the same read, see `tell`. Raises UpstreamFault."""
+        head = response_head(pairs, ended, self._method)
+        if ended:
+            self._head = head
+            self._whole(b"")
+            return False
+        self._head = head
+        return True
+
+    def tell(self) -> None:
+        """Nothing more has come together with the head."""
+        head, self._head = self._head, None
+        if head is not None and self.exchange is not None:
+            self._answered = True
+            self.exchange.upstream_head(head, self._carrier.seconds())
+            if self.exchange is not None:
+                self.expect()
+
+    def data(self, data: bytes, ended: bool) -> None:
+        """Some of the body. What the client's side does not take at once is given back later."""
+        self._held += len(data)
+        if ended and self._head is not None and self._request_ended and self._reading:
+            self._whole(data)
+        else:
+            self.tell()
+            if data and self.exchange is not None:
+                self.exchange.upstream_data(data)
+            if ended:
+                self._finished([])
+            elif self.exchange is not None:
+                self.expect()
+        if self._reading or self.exchange is None:
+            self._give_back()
+
+    def trailers(self, pairs: Pairs) -> None:
+        """The end, with trailers."""
+        self.tell()
+        try:
+            fields = [parse_pair(name, value) for name, value in pairs]
+        except BadLine as bad:
+            raise UpstreamFault(f"The upstream's trailers can't be read. {bad}") from None
+        self._finished(sendable_trailers(fields))
+
+    def _whole(self, body: bytes) -> None:
+        head, self._head = self._head, None
+        exchange = self.exchange
+        if exchange is None or head is None:
+            return
+        if not self._request_ended or not self._reading:
+            self._head = head
+            self.tell()
+            self._finished([])
+            return
+        self._end_lease()
+        exchange.upstream_whole(head, body, self._carrier.seconds())
+
+    def _finished(self, trailers: list[Field]) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        ended = self._request_ended
+        self._end_lease()
+        if not ended:
+            self._reset(ErrorCode.NO_ERROR)  # RFC 9113 section 8.1: the rest of the request is not wanted
+        exchange.upstream_end(trailers)
+
+    # --- the end
+
+    def closed(self, code: int, *, by_peer: bool) -> None:
+        """The stream is over. by_peer: the backend said so."""
+        if self.exchange is None:
+            self._give_back()
+        elif code == ErrorCode.REFUSED_STREAM:
+            self.refused()
+        elif by_peer:
+            self.fail(UPSTREAM_RESET, f"The upstream reset the stream {self._where()}.")
+        else:
+            self.fail(UPSTREAM_PROTOCOL, f"The upstream broke the rules of HTTP/2 {self._where()}.")
+
+    def refused(self) -> None:
+        """The backend has not looked at the request, and says so (RFC 9113 section 8.7)."""
+        self.fail(UPSTREAM_RESET, "The upstream takes no more requests on this connection.", refused=not self._answered)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        untouched = not self._answered and self._head is None
+        self.fail(UPSTREAM_RESET, f"The upstream closed the connection {self._where()}.", untouched=untouched)
+
+    def fail(self, reason: Reason, detail: str, *, untouched: bool = False, refused: bool = False) -> None:
+        """Tell the exchange, if it does not know."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self._end_lease()
+        self._reset(ErrorCode.CANCEL)
+        exchange.upstream_failed(reason, detail, untouched, refused)
+        exchange.flush_edge()
+
+    def deadline_passed(self, now: float) -> None:
+        if self._answered or (self.full and self._idle_s is not None):
+            detail = f"The upstream made no progress for {self._idle_s:g} s."
+        else:
+            detail = f"The upstream did not begin to answer within {self._first_byte_s:g} s."
+        self.fail(UPSTREAM_TIMEOUT, detail)
+
+    def _where(self) -> str:
+        return "in the middle of its answer" if self._answered else "without an answer"
+
+    def _end_lease(self) -> None:
+        self.exchange = None
+        self._head = None
+        self._carrier.deadlines.forget(self)
+        self._give_back()
+        self._carrier.released(self)
+
+    def _reset(self, code: int) -> None:
+        if self.number:
+            try:
+                self._carrier.session.reset_stream(self.number, code)
+            except NGH2Error:
+                return  # closed already
+            self._carrier.written(self)
+
+    def _give_back(self) -> None:
+        held, self._held = self._held, 0
+        if held:
+            try:
+                self._carrier.session.acknowledge_received_data(held, self.number)
+            except NGH2Error:
+                return  # the connection is at its end
+            self._carrier.written(self)
+
+    def settle(self) -> bool:
+        """After a write: how much waits for the backend's window. Returns whether to look again after the next."""
+        if self.exchange is None or not self.number:
+            return False
+        before, self._queued = self._queued, self._carrier.session.queued_body_size(self.number)
+        if self._queued > _MAX_QUEUED_BYTES and not self.full:
+            self.full = True
+            self.expect()
+            self.exchange.upstream_full()
+        elif self.full and self._queued <= _MAX_QUEUED_BYTES // 2:
+            self.full = False
+            self.expect()
+            self.exchange.upstream_ready_for_more()
+        elif self.full and self._queued != before:
+            self.expect()
+        return self._queued > 0

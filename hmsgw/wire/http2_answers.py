@@ -1,0 +1,92 @@
+"""HTTP/2 heads as a client writes and reads them: requests to lists of fields, answers to records (RFC 9113 section 8).
+
+Knows: pseudo-header fields, what HTTP/2 forbids that HTTP/1.1 allows, which fields stay behind. Refuses to know: frames
+(`wire.http2`), who asks. Mirror of `wire.http2_heads`: what libnghttp2 has checked is checked again by the grammar that
+HTTP/1.1 is held to, because an answer is likely to go on as HTTP/1.1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from hmsgw.wire.faults import UpstreamFault
+from hmsgw.wire.fieldlines import BadLine, FieldPairs
+from hmsgw.wire.fieldnames import HOP_BY_HOP
+from hmsgw.wire.headers import TOKEN, Field
+from hmsgw.wire.heads import ResponseHead
+
+_STATUS = re.compile(rb"[1-5][0-9]{2}")
+_FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
+_BREAKS = re.compile(rb"[\r\n\0]")
+
+_fields = FieldPairs()
+
+Pairs = Iterable[tuple[bytes, bytes]]
+
+
+def response_head(pairs: Pairs, ended: bool, request_method: bytes) -> ResponseHead:
+    """An answer's head as a record, hop-by-hop fields left out. ended: no body follows. Raises UpstreamFault."""
+    fields: list[Field] = []
+    status = b""
+    response = ResponseHead(0, fields, None)
+    length: int | None = None
+    try:
+        for pair in pairs:
+            name, value = pair
+            if name[:1] == b":":
+                if name != b":status" or status or fields or _STATUS.fullmatch(value) is None:
+                    raise UpstreamFault("The upstream's answer has no status, or a pseudo-header field it can't have.")
+                status = value
+                continue
+            field = _fields[pair]
+            if name in HOP_BY_HOP:
+                if name in _FORBIDDEN:
+                    raise UpstreamFault(f"The upstream's field {name.decode()} has no meaning in HTTP/2.")
+                continue
+            if name == b"content-length":
+                if length is not None or not value.isdigit() or len(value) > 18:
+                    raise UpstreamFault("The upstream's Content-Length is not one decimal number.")
+                length = int(value)
+                response.framed = True
+            elif name == b"date":
+                response.dated = True
+            fields.append(field)
+    except BadLine as bad:
+        raise UpstreamFault(f"The upstream's answer can't be read. {bad}") from None
+    if not status:
+        raise UpstreamFault("The upstream's answer has no status.")
+    code = response.code = int(status)
+    if code < 200 or code in (204, 304) or request_method == b"HEAD":
+        response.body = False
+        if (code < 200 or code == 204) and response.framed:
+            # RFC 9110 section 8.6: no Content-Length in a 1xx or 204
+            fields[:] = [field for field in fields if field[0] != b"content-length"]
+            response.framed, length = False, None
+    elif ended:
+        if length:
+            raise UpstreamFault("The upstream's Content-Length promises a body, and there is none.")
+        length = 0
+    response.length = length
+    return response
+
+
+def request_pairs(
+    method: bytes, scheme: bytes, authority: bytes, target: bytes, fields: Iterable[Field], lines: bytes
+) -> list[tuple[bytes, bytes]]:
+    """A request's head as HTTP/2 carries it. lines: more fields, encoded as HTTP/1.1 has them."""
+    pairs = [(b":method", method), (b":scheme", scheme), (b":authority", authority), (b":path", target)]
+    pairs += [(lower, value) for lower, _, value in fields]
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        name = name.lower()
+        if name not in _FORBIDDEN:
+            pairs.append((name, value))
+    return pairs
+
+
+def check_sendable(fields: Iterable[Field]) -> None:
+    """Raises ValueError for a field that would be read as something else, which a plugin may have made."""
+    for lower, _, value in fields:
+        if TOKEN.fullmatch(lower) is None or lower != lower.lower() or _BREAKS.search(value) is not None:
+            raise ValueError("a plugin put what is no header field into req.fields")
