@@ -3,3 +3,4 @@ Clients may show certificates: `tls.client_auth` and `tls.client_ca` of a listen
 Listeners take the PROXY protocol, versions 1 and 2, from the networks that `proxy_from` names.
 gRPC callers are heard: `grpc-timeout` is kept to (DEADLINE_EXCEEDED) and passed on lowered, refusals and broken answers are trailers.
 The plugin `grpc-web`, and a third kind of step for all plugins: `transform(req)` changes bodies piece by piece.
+Services may speak HTTP/2 (`protocol: h2`, `h2c`, or by itself), many requests on one connection; gRPC of every kind passes.

@@ -21,6 +21,7 @@ from hmsgw.upstream.h2_stream import UpstreamStream
 
 #: How long it is believed that an endpoint speaks no HTTP/2.
 _BELIEVED_S = 600.0
+_BOTH = (b"h2", b"http/1.1")
 
 
 class Endpoint(Protocol):
@@ -144,10 +145,10 @@ class SharedConnections:
     def _open(self) -> None:
         self._is_opening = True
         if self._expected == "h2c":
-            deferred = self._connect(lambda: self._new(self), (b"h2",))
+            deferred = self._connect(lambda: self._new(self), _BOTH)
         else:
-            alpn = (b"h2",) if self._http1 is None else (b"h2", b"http/1.1")
-            deferred = self._connect(lambda: Chooser(lambda: self._new(self), self._http1, self._become), alpn)
+            # Both even where only one will do: a backend that ends the handshake can't say what it speaks.
+            deferred = self._connect(lambda: Chooser(lambda: self._new(self), self._http1, self._become), _BOTH)
         deferred.addCallbacks(self._connected, self._failed)
 
     def _connected(self, made: Any) -> None:

@@ -81,6 +81,14 @@ class SectionTests(ChecksCase):
         self.assertEqual(good("log: {access: stdout}").log.access, "stdout")
         self.one("log: {access: ''}", "1:15", "stdout")
 
+    def test_protocol(self) -> None:
+        """h2 is over TLS and h2c is not: an endpoint says which it is."""
+        for protocol, url, sound in (("h2", "https://a", True), ("h2", "http://a", False), ("h2c", "http://a", True),
+                                    ("h2c", "https://a", False), ("auto", "https://a", True)):  # fmt: skip
+            faults = faults_of(f"services: {{a: {{protocol: {protocol}, endpoints: ['{url}']}}}}")
+            self.assertEqual(sound, not faults, faults)
+        self.assertIn("every endpoint begins with https://", faults_of("services: {a: {protocol: h2, endpoints: ['http://a']}}")[0])
+
     def test_service(self) -> None:
         """An endpoint stands once; a certificate needs its key and the other way round."""
         self.one("services: {a: {endpoints: ['http://b', 'http://B:80/']}}", "1:27", "http://b stands here twice")
