@@ -34,6 +34,7 @@ from hmsgw.proxy.exchange import Exchange
 from hmsgw.proxy.forwarding import canonical_host
 from hmsgw.proxy.plane import Plane
 from hmsgw.roster import Roster
+from hmsgw.streams import Streams, services_of
 from hmsgw.telemetry.access_log import LineWriter
 from hmsgw.telemetry.admin import Readiness
 from hmsgw.telemetry.lag import Lag
@@ -47,6 +48,7 @@ from hmsgw.transport.tls import ClientTls
 from hmsgw.transport.unsent import unsent
 from hmsgw.transport.verified import HttpsPolicy
 from hmsgw.upstream.cluster import Cluster
+from hmsgw.upstream.states import endpoint_states
 
 _log = Logger()
 
@@ -82,7 +84,7 @@ class Gateway(MultiService):
         self.writer = writer
         self.metrics = Metrics(
             before_copy=self._count_all,
-            read_endpoints=self._endpoint_states,
+            read_endpoints=lambda: endpoint_states(self.clusters, time.monotonic()),
             read_ages=lambda: self.roster.ages(),
             read_certificates=lambda: seconds_left(self.candidate),
             read_lag=lambda: self.lag.worst_s(),
@@ -94,7 +96,10 @@ class Gateway(MultiService):
         self.key_sets = KeySets(reactor, fetcher(reactor, HttpsPolicy(ClientTls())))
         self.connector = Connector(reactor)
         self.roster = Roster(reactor, state_dir, environ, self._set_endpoints, self._own_addresses)
-        self.listeners = Listeners(open_socket, self._serve, self._new_door, sources_of)
+        self.streams = Streams(self.connector.connect, self.metrics, writer.write)
+        self.listeners = Listeners(
+            open_socket, self._serve, self._new_door, sources_of, self.streams.new_connection
+        )
         self.clusters: dict[str, Cluster] = {}
         self._crowd = Crowd()
         self.notes: dict[str, str] = {}
@@ -121,12 +126,14 @@ class Gateway(MultiService):
         try:
             clusters = self._wanted_clusters(candidate)
             plane, chains = build_plane(candidate, self._parts(clusters), self._chains)
+            streams = self.streams.build(candidate, self._parts(clusters), self._chains)
             self.listeners.hand_over(plan)
             last()
         except BaseException:
             self.listeners.abandon(plan)
             raise
-        return self._commit(candidate, plane, chains, clusters, plan)
+        self.streams.commit(streams, candidate)
+        return self._commit(candidate, plane, [*chains, *streams.chains], clusters, plan)
 
     def _commit(
         self, candidate: Candidate, plane: Plane, chains: list[Chain], clusters: dict[str, Cluster], plan: Plan
@@ -137,6 +144,7 @@ class Gateway(MultiService):
         for cluster in gone:
             cluster.close()
         said = self.listeners.commit(plan)
+        self.streams.ready(self.listeners.doors)
         for door in self.listeners.doors:
             door.plane = plane
             door.limits = candidate.config.limits
@@ -155,22 +163,22 @@ class Gateway(MultiService):
     def _wanted_clusters(self, candidate: Candidate) -> dict[str, Cluster]:
         """service -> its cluster: the running one where its settings and its TLS stay the same."""
         wanted: dict[str, Cluster] = {}
-        for route in candidate.config.routes:
-            if route.service is None or route.service in wanted:
-                continue
-            settings = candidate.config.services.get(route.service) or Service()
-            cluster = self.clusters.get(route.service)
-            tls = candidate.upstream_tls.get(route.service)
-            running_tls = self.candidate.upstream_tls.get(route.service)
+        for name in services_of(candidate):
+            settings = candidate.config.services.get(name) or Service()
+            cluster = self.clusters.get(name)
+            tls = candidate.upstream_tls.get(name)
+            running_tls = self.candidate.upstream_tls.get(name)
             if cluster is None or not same_settings(cluster.settings, settings) or running_tls != tls:
-                cluster = self._new_cluster(route.service, settings, tls)
-            wanted[route.service] = cluster
+                cluster = self._new_cluster(name, settings, tls)
+            wanted[name] = cluster
         return wanted
 
     def _new_cluster(self, name: str, settings: Service, tls: Any) -> Cluster:
-        def connect(endpoint: Endpoint, factory: Callable[[], Any], alpn: tuple[bytes, ...]) -> Deferred[Any]:
+        def connect(
+            endpoint: Endpoint, factory: Callable[[], Any], alpn: tuple[bytes, ...], first: bytes = b""
+        ) -> Deferred[Any]:
             how = replace(tls or ClientTls(), alpn=alpn) if endpoint.scheme == "https" else None
-            return self.connector.connect(factory, endpoint.host, endpoint.port, how, settings.timeouts.connect)
+            return self.connector.connect(factory, endpoint.host, endpoint.port, how, settings.timeouts.connect, first)
 
         cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic, soon_of(self.reactor), become)
         if settings.endpoints:
@@ -242,13 +250,14 @@ class Gateway(MultiService):
         )
         door.plane = self.plane
         door.emptied = self._door_emptied
+        door.refused = partial(self._refused, door)
         return door
 
     def _serve(self, sock: Any, new_protocol: Callable[[], Any], tls: Any, door: Door) -> Any:
         return serve(
             self.reactor, sock, new_protocol, tls,
             max_pending=door.limits.connections, handshake_timeout_s=door.settings.tls,
-            refused=partial(self._refused, door),
+            refused=door.refused,
         )  # fmt: skip
 
     def _refused(self, door: Door, client: str, reason: str, why: str) -> None:
@@ -382,12 +391,3 @@ class Gateway(MultiService):
         if self.writer.fault is not None:
             found.append(self.writer.fault)
         return found
-
-    def _endpoint_states(self) -> dict[tuple[str, str], int]:
-        now = time.monotonic()
-        states: dict[tuple[str, str], int] = {}
-        for name, cluster in self.clusters.items():
-            failing = sum(member.passed_over_until > now for member in cluster.members)
-            states[name, "healthy"] = len(cluster.members) - failing
-            states[name, "unhealthy"] = failing
-        return states

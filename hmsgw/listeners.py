@@ -86,20 +86,22 @@ class Listeners:
 
     open_socket: (address, port) -> a bound, listening socket; raises transport.listen.BindError.
     serve: (socket, protocol factory, tls, door) -> Serving. new_door: listener -> its Door.
-    sources_of: listener -> whose PROXY headers are taken, None where none is.
+    sources_of: listener -> whose PROXY headers are taken, None where none is. new_connection: door -> a Protocol.
     """
 
     def __init__(
         self,
         open_socket: Callable[[str, int], socket.socket],
-        serve: Callable[[socket.socket, Callable[[], EdgeConnection], Any, Door], Serving],
+        serve: Callable[[socket.socket, Callable[[], Any], Any, Door], Serving],
         new_door: Callable[[Listener], Door],
         sources_of: Callable[[Listener], Any] = lambda listener: None,
+        new_connection: Callable[[Door], Any] = EdgeConnection,
     ) -> None:
         self._open_socket = open_socket
         self._serve = serve
         self._new_door = new_door
         self._sources_of = sources_of
+        self._new_connection = new_connection
         self._running = False
         self._open: dict[Place, Open] = {}
         self._leaving: list[Open] = []
@@ -213,7 +215,7 @@ class Listeners:
 
     def _begin(self, one: Open) -> None:
         door = one.door
-        one.serving = self._serve(one.sock, lambda: EdgeConnection(door), one.tls, door)
+        one.serving = self._serve(one.sock, lambda: self._new_connection(door), one.tls, door)
         one.serving.set_sources(self._sources_of(one.listener))
 
     def stop_accepting(self) -> None:

@@ -130,7 +130,8 @@ class GatewayService(MultiService):
             _log.warn("{notice}", notice=notice_of_dev(prepared.options.config, key_variable(prepared.environ)))
         self._signals.release()
         for one in self.gateway.listeners.open:
-            scheme, (host, port) = "http" if one.tls is None else "https", one.address
+            scheme = self.gateway.streams.scheme_of(one.listener.name, tls=one.tls is not None)
+            host, port = one.address
             _log.info("listening on {scheme}://{host}:{port}", scheme=scheme, host=bracketed(host), port=port)
         self._notifier.ready(self._summary())
         self._accepted("start", self.gateway.candidate)

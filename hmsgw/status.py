@@ -34,11 +34,16 @@ def status_of(gateway: Gateway) -> dict[str, Any]:
                 "address": one.address[0],
                 "port": one.address[1],
                 "tls": one.tls is not None,
+                "scheme": gateway.streams.scheme_of(one.listener.name, tls=one.tls is not None),
                 "connections": len(one.door.open),
             }
             for one in gateway.listeners.open
         ],
         "routes": [{"name": entry.name, "path": entry.path, "service": entry.service or None} for entry in entries],
+        "streams": [
+            {"name": stream.name, "listener": stream.listener, "sni": list(stream.sni), "service": stream.service}
+            for stream in config.streams
+        ],
         "services": {
             name: [
                 {

@@ -1,6 +1,7 @@
 Clients may speak HTTP/2: by ALPN over TLS, and by prior knowledge without. `protocols:` and `limits.streams` say where and how much.
 Clients may show certificates: `tls.client_auth` and `tls.client_ca` of a listener, the plugin `mtls`, `req.client.certificate`. When a listener's own certificate ends is a metric and a warning.
-Listeners take the PROXY protocol, versions 1 and 2, from the networks that `proxy_from` names.
 gRPC callers are heard: `grpc-timeout` is kept to (DEADLINE_EXCEEDED) and passed on lowered, refusals and broken answers are trailers.
 The plugin `grpc-web`, and a third kind of step for all plugins: `transform(req)` changes bodies piece by piece.
 Services may speak HTTP/2 (`protocol: h2`, `h2c`, or by itself), many requests on one connection; gRPC of every kind passes.
+Listeners take the PROXY protocol, versions 1 and 2, from the networks that `proxy_from` names; `services.NAME.proxy_protocol` sends version 2 on.
+Streams carry raw TCP, and TLS by server name without ending it, to services: `streams:`.

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "control": BELOW,
     # HTTPError is what a request's own body() raises; the chain itself is handed over.
     "proxy": BELOW | {"chain.api"},
+    "stream": BELOW,
     # The catalogue names the plugins that ship.
     "chain": BELOW | {"plugins"},
     "plugins": BELOW | {"chain.api", "chain.options", "chain.tools", "limits", "identity"},
@@ -53,9 +54,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "roster": BELOW | {"registry", "transport"},
     "generation": BELOW | {"chain", "proxy", "transport", "upstream"},
     "certificates": BELOW | {"generation", "transport"},
+    "streams": BELOW | {"chain", "edge", "generation", "stream", "telemetry"},
     "gateway": BELOW | {
-        "certificates", "chain", "edge", "generation", "identity", "limits", "listeners", "proxy", "roster", "telemetry", "transport",
-        "upstream",
+        "certificates", "chain", "edge", "generation", "identity", "limits", "listeners", "proxy", "roster", "streams", "telemetry",
+        "transport", "upstream",
     },
     "status": BELOW | {"gateway"},
     "startup": BELOW

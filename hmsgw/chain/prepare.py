@@ -16,7 +16,10 @@ from hmsgw.chain.dropins import DropIns, Files
 from hmsgw.chain.names import Names
 from hmsgw.chain.uses import PreparedUse
 from hmsgw.config.faults import Fault, Refused
-from hmsgw.config.model import Config, Route
+from hmsgw.config.model import Config, Route, Stream
+
+FOR_STREAMS = frozenset({"ip-filter"})
+"""The plugins that need no more than the client's address."""
 
 
 class PreparedRoute(NamedTuple):
@@ -28,11 +31,12 @@ class PreparedRoute(NamedTuple):
 
 class Prepared(NamedTuple):
     """routes: in the order of the configuration. drop_ins: every plugin file that was found. objects: what `configure`
-    of drop-ins returned, by file and options."""
+    of drop-ins returned, by file and options. streams: as routes; a chain needs no more of one than its name."""
 
     routes: tuple[PreparedRoute, ...]
     drop_ins: DropIns
     objects: dict[tuple[object, str], Any]
+    streams: tuple[PreparedRoute, ...] = ()
 
 
 def prepare(
@@ -58,12 +62,23 @@ def prepare(
     names = Names(config.plugins, found, earlier.objects, faults, _verifier(bundle, environ or {}, dev, signed))
     defaults = [names.resolve(use) for use in config.defaults.plugins]
     routes = tuple(_prepared(route, names, defaults, faults) for route in config.routes)
+    streams = tuple(_of_stream(stream, names, faults) for stream in config.streams)
     if faults:
         raise Refused(faults)
     for files in found.folders.values():
         for file in files.values():
             file.show_in_tracebacks()
-    return Prepared(routes, found, names.objects)
+    return Prepared(routes, found, names.objects, streams)
+
+
+def _of_stream(stream: Stream, names: Names, faults: list[Fault]) -> PreparedRoute:
+    uses = [use for one in stream.plugins if (use := names.resolve(one)) is not None]
+    faults += [
+        Fault(use.where, f"{use.name} needs a request, and a stream has only a client: `ip-filter` may stand here")
+        for use in uses
+        if use.plugin not in FOR_STREAMS or use.module is None
+    ]
+    return PreparedRoute(Route(path="/", name=stream.name, service=stream.service), tuple(uses))
 
 
 def _prepared(route: Route, names: Names, defaults: list[PreparedUse | None], faults: list[Fault]) -> PreparedRoute:

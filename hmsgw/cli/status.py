@@ -35,12 +35,14 @@ def lines_of(status: dict[str, Any]) -> list[str]:
         f"configuration  {status['file'] or 'none'} ({signed}, serial {status['serial'] or '-'}, {status['digest']})",
     ]
     for one in status["listeners"]:
-        scheme = "https" if one["tls"] else "http"
-        lines.append(f"listener       {one['name']}: {scheme} on {one['address']} port {one['port']}")
+        lines.append(f"listener       {one['name']}: {one['scheme']} on {one['address']} port {one['port']}")
     for route in status["routes"]:
         goes = route["service"] or "a plugin answers"
         name = "" if route["name"] == route["path"] else f"{route['name']}: "
         lines.append(f"route          {name}{route['path']} -> {goes}")
+    for stream in status["streams"]:
+        names = f" {', '.join(stream['sni'])}" if stream["sni"] else ""
+        lines.append(f"stream         {stream['listener']}{names} -> {stream['service']}")
     for name, endpoints in status["services"].items():
         lines.append(f"service        {name}: {_endpoints(endpoints)}")
     lines += [f"override       {name} {value}" for name, value in status.get("overrides", {}).items()]

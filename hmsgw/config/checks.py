@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from os.path import join, normpath
 
-from hmsgw.config.model import Config, Listener, ListenerTls, Log, Registry, Route, Service, UpstreamTls
+from hmsgw.config.model import Config, Listener, ListenerTls, Log, Registry, Route, Service, Stream, UpstreamTls
 from hmsgw.config.netkinds import overlap
 from hmsgw.config.places import Where
 from hmsgw.config.reading import At, Check
 from hmsgw.config.routes import checked_route, tell_namesakes, tell_twins
+from hmsgw.config.streams import checked_stream, tell_streams
 
 
 def _listener(listener: Listener, at: At) -> Listener:
@@ -64,6 +65,8 @@ def _service(service: Service, at: At) -> Service:
     if scheme is not None and any(not url.startswith(f"{scheme}://") for url in service.endpoints):
         how = "h2 is HTTP/2 over TLS" if scheme == "https" else "h2c is HTTP/2 without TLS"
         at.fault("protocol", f"{how}: every endpoint begins with {scheme}://")
+    if service.proxy_protocol == "v2" and service.protocol in ("h2", "h2c"):
+        at.fault("proxy_protocol", "a connection of HTTP/2 serves many clients, a PROXY header names one; leave it out")
     return service
 
 
@@ -84,6 +87,7 @@ def _config(config: Config, at: At) -> Config:
     _tell_clashes(config, at)
     tell_twins(config.routes, at)
     tell_namesakes(config.routes, at)
+    tell_streams(config, at)
     return config
 
 
@@ -113,5 +117,6 @@ CHECKS: Mapping[type, Check] = {
     Registry: _registry,
     Route: checked_route,
     Service: _service,
+    Stream: checked_stream,
     UpstreamTls: _upstream_tls,
 }

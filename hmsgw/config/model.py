@@ -173,6 +173,8 @@ class Service:
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
     health: Annotated[dict[str, Any] | None, Later(None, PlainDict())] = None
+    proxy_protocol: Annotated[str, Choice("off", "v2")] = "off"
+    """v2: each connection begins with a PROXY header that names the client, and serves no other client."""
     on_empty: Annotated[str | None, Later(None, Choice("keep", "drain"))] = None
     where: Where = NOWHERE
 
@@ -220,6 +222,25 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Connections of a listener that are passed on as they are."""
+
+    listener: Annotated[str, Word()]
+    """Carries streams only then."""
+    service: Annotated[str, Word()]
+    sni: Annotated[tuple[str, ...], Filled(), HostPattern()] = ()
+    """Server names of a ClientHello. Empty: every connection that no other stream of the listener takes."""
+    plugins: tuple[PluginUse, ...] = ()
+    """`ip-filter`, or a set-up of it."""
+    idle: Annotated[float | None, Duration(), Off()] = 3600.0
+    name: Annotated[str, Text()] = ""
+    """Never empty after parsing: the listener and its names unless given."""
+    where: Where = NOWHERE
+    listener_where: Where = NOWHERE
+    sni_where: Where = NOWHERE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     serial: Annotated[int | None, Count(1)] = None
     environment: Annotated[str | None, Word()] = None
@@ -239,4 +260,4 @@ class Config:
     """Set-ups: name -> use; `plugin:` in its options names the plugin when that differs from the name."""
     defaults: Defaults = Defaults()
     routes: tuple[Route, ...] = ()
-    streams: Annotated[tuple[Any, ...], Later((), PlainDict())] = ()
+    streams: tuple[Stream, ...] = ()

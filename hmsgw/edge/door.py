@@ -36,7 +36,8 @@ class Door:
 
     canonical_host: the one spelling of an address. become: (transport, protocol), gives an open connection to another
     Protocol. soon: calls when the events that are there have been handled. unsent: the bytes that a transport holds.
-    protocols: what is spoken here. open: the connections that are there.
+    protocols: what is spoken here. open: the connections that are there. refused: told of a connection that is not
+    let in: the client's address, one word, a sentence.
     """
 
     def __init__(
@@ -77,22 +78,24 @@ class Door:
         self.open: set[Any] = set()
         self.draining = False
         self.emptied: Callable[[], None] | None = None
+        self.stream_gauge: Gauge = gauge
+        self.refused: Callable[[str, str, str], None] = lambda client, reason, why: None
 
     @property
     def takes_h2c(self) -> bool:
         """A client without TLS may begin with HTTP/2's preface."""
         return self.scheme == "http" and "h2" in self.protocols
 
-    def entered(self, connection: Any, *, h2: bool = False) -> bool:
+    def entered(self, connection: Any, *, h2: bool = False, stream: bool = False) -> bool:
         """A connection is there; False when there are too many already."""
         self.open.add(connection)
-        (self.h2_gauge if h2 else self.gauge).n += 1
+        (self.stream_gauge if stream else self.h2_gauge if h2 else self.gauge).n += 1
         self.crowd.n += 1
         return self.crowd.n <= self.limits.connections
 
-    def left(self, connection: Any, *, h2: bool = False) -> None:
+    def left(self, connection: Any, *, h2: bool = False, stream: bool = False) -> None:
         self.open.discard(connection)
-        (self.h2_gauge if h2 else self.gauge).n -= 1
+        (self.stream_gauge if stream else self.h2_gauge if h2 else self.gauge).n -= 1
         self.crowd.n -= 1
         if not self.open and self.emptied is not None:
             self.emptied()

@@ -29,24 +29,28 @@ def peer_of(transport: Any, listener: str, scheme: str, canonical_host: Callable
     certificate = getattr(transport, "client_certificate", None)
     return Peer(
         Caller(host, getattr(address, "port", 0) or 0, certificate), listener, scheme,
-        getattr(transport, "tls_version", None),
+        getattr(transport, "tls_version", None), getattr(transport, "getHost", None),
     )  # fmt: skip
 
 
 class Peer:
-    """host: IP address as text, IPv4-mapped as IPv4. scheme: `https` or `http`. tls: `TLSv1.3`, or None.
+    """host: IP address as text, IPv4-mapped as IPv4. scheme: `https` or `http`. tls: `TLSv1.3`, or None. local: our own
+    end's address, when it is called.
 
     managed, managed_for, server_name: what forwarding keeps of one request for the next (see `proxy.exchange`).
     """
 
-    __slots__ = ("client", "host", "listener", "managed", "managed_for", "scheme", "server_name", "tls")
+    __slots__ = ("client", "host", "listener", "local", "managed", "managed_for", "scheme", "server_name", "tls")
 
-    def __init__(self, client: Caller, listener: str, scheme: str, tls: str | None) -> None:
+    def __init__(
+        self, client: Caller, listener: str, scheme: str, tls: str | None, local: Callable[[], Any] | None = None
+    ) -> None:
         self.client = client
         self.host = client.host
         self.listener = listener
         self.scheme = scheme
         self.tls = tls
+        self.local = local
         self.managed = b""
         self.managed_for: bytes | None = None
         self.server_name = ""

@@ -62,6 +62,7 @@ def families(counted: Counted, build: Build) -> Iterator[Metric]:
     """Everything of the contract's section 9, and what the gateway knows of itself besides."""
     yield from _of_routes(counted)
     yield from _of_services(counted)
+    yield from _of_streams(counted)
     yield from _of_registry(counted)
     yield from _of_plugins(counted)
     yield from _of_configuration(counted)
@@ -104,6 +105,21 @@ def _of_services(counted: Counted) -> Iterator[Metric]:
     yield retries
     yield _gauge(
         "gateway_upstream_endpoints", "Known endpoints, by state.", ["service", "state"], counted.endpoints.items()
+    )
+
+
+def _of_streams(counted: Counted) -> Iterator[Metric]:
+    yield _counter(
+        "gateway_streams",
+        "Connections of streams that ended. reason: why, empty when both ends had enough.",
+        ["stream", "service", "reason"],
+        counted.streams.items(),
+    )
+    yield _counter(
+        "gateway_stream_bytes",
+        "Bytes of streams that ended. direction: in is from the client.",
+        ["stream", "service", "direction"],
+        counted.stream_bytes.items(),
     )
 
 

@@ -129,6 +129,8 @@ class Counted(NamedTuple):
     lag_s: float
     lines_dropped: int
     refused: dict[tuple[str, str], int]
+    streams: dict[tuple[str, str, str], int]
+    stream_bytes: dict[tuple[str, str, str], int]
     certificates_s: dict[tuple[str, str], float]
 
 
@@ -161,6 +163,8 @@ class Metrics:
         self._services: dict[str, ServiceStats] = {}
         self._connections: dict[tuple[str, str], Level] = {}
         self._refused: dict[tuple[str, str], int] = {}
+        self._streams: dict[tuple[str, str, str], int] = {}
+        self._stream_bytes: dict[tuple[str, str, str], int] = {}
         self._decisions: dict[tuple[str, str], list[int]] = {}
         self._plugin_errors: dict[str, int] = {}
         self._reloads = dict.fromkeys(OUTCOMES, 0)
@@ -183,6 +187,13 @@ class Metrics:
     def count_refused(self, listener: str, reason: str) -> None:
         """A connection was not let in. reason: one of a few words."""
         self._refused[listener, reason] = self._refused.get((listener, reason), 0) + 1
+
+    def stream_ended(self, stream: str, service: str, reason: str, bytes_in: int, bytes_out: int) -> None:
+        """A connection of a stream has ended. reason: one of a few words, "" for none."""
+        self._streams[stream, service, reason] = self._streams.get((stream, service, reason), 0) + 1
+        for direction, count in (("in", bytes_in), ("out", bytes_out)):
+            key = stream, service, direction
+            self._stream_bytes[key] = self._stream_bytes.get(key, 0) + count
 
     def count_retry(self, service: str) -> None:
         """A request was sent again."""
@@ -217,6 +228,11 @@ class Metrics:
         services = {service for _, service in kept}
         self._routes = {key: stats for key, stats in self._routes.items() if key in kept}
         self._services = {name: stats for name, stats in self._services.items() if name in services}
+
+    def keep_streams(self, streams: set[tuple[str, str]]) -> None:
+        """After a reload: forget the streams that are not among these (stream, service) pairs."""
+        self._streams = {key: count for key, count in self._streams.items() if key[:2] in streams}
+        self._stream_bytes = {key: count for key, count in self._stream_bytes.items() if key[:2] in streams}
 
     def keep_plugins(self, plugins: Iterable[str]) -> None:
         """After a reload: forget the plugins that no route names any more."""
@@ -254,5 +270,7 @@ class Metrics:
             lag_s=self.read_lag(),
             lines_dropped=self.read_lines_dropped(),
             refused=self._refused.copy(),
+            streams=self._streams.copy(),
+            stream_bytes=self._stream_bytes.copy(),
             certificates_s=dict(self.read_certificates()),
         )

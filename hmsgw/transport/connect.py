@@ -53,15 +53,22 @@ class Connector:
             self._loop.set_exception_handler(loop_failure)
 
     def connect(
-        self, new_protocol: Callable[[], Any], host: str, port: int, tls: ClientTls | None, timeout_s: float
+        self,
+        new_protocol: Callable[[], Any],
+        host: str,
+        port: int,
+        tls: ClientTls | None,
+        timeout_s: float,
+        first: bytes = b"",
     ) -> Deferred[Any]:
-        """A connected Protocol, once TLS (if any) has been verified. Fails with ConnectFailed; may be cancelled."""
+        """A connected Protocol, once TLS (if any) has been verified. first: goes out before everything else. Fails with
+        ConnectFailed; may be cancelled."""
         if tls is None:
-            deferred = self._attempt(None, new_protocol, host, port, "")
+            deferred = self._attempt(None, new_protocol, host, port, "", first)
         else:
             name = tls.name or host
             deferred = self._made_ready(tls, name)
-            deferred.addCallback(self._attempt, new_protocol, host, port, name)
+            deferred.addCallback(self._attempt, new_protocol, host, port, name, first)
         deferred.addTimeout(timeout_s, self._reactor)
         return deferred.addErrback(_told, f"{host} port {port}", timeout_s, tls is not None)
 
@@ -83,10 +90,12 @@ class Connector:
         self._ready[key] = ready
         return ready
 
-    def _attempt(self, ready: Any, new_protocol: Callable[[], Any], host: str, port: int, name: str) -> Deferred[Any]:
+    def _attempt(
+        self, ready: Any, new_protocol: Callable[[], Any], host: str, port: int, name: str, first: bytes
+    ) -> Deferred[Any]:
         if self._loop is None:
-            return connect_stock(self._reactor, new_protocol, host, port, ready)
-        return _deferred(self._loop.create_task(connect_uv(self._loop, new_protocol, host, port, ready, name)))
+            return connect_stock(self._reactor, new_protocol, host, port, ready, first)
+        return _deferred(self._loop.create_task(connect_uv(self._loop, new_protocol, host, port, ready, name, first)))
 
 
 def _deferred(task: asyncio.Task[Any]) -> Deferred[Any]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
+from hmsgw.transport.become import become
 from hmsgw.transport.stock_tls import AfterHandshake, StockTls, tls_factory
 from hmsgw.transport.tls import ClientTls
 from hmsgw.transport.verified import VerifiedConnections, client_context
@@ -24,20 +25,45 @@ def stock_client_tls(tls: ClientTls, name: str) -> VerifiedConnections:
     return VerifiedConnections(client_context(tls), name)
 
 
-def connect_stock(reactor: Any, new_protocol: Callable[[], Any], host: str, port: int, ready: Any) -> Deferred[Any]:
-    """A connected Protocol. ready: from `stock_client_tls`, or None for plain TCP."""
+class FirstWords(Protocol):
+    """Writes `first`, then gives the connection to `then`, what `new_protocol` made."""
+
+    then: Any = None
+
+    def __init__(self, first: bytes, new_protocol: Callable[[], Any]) -> None:
+        self._first = first
+        self._new_protocol = new_protocol
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.write(self._first)
+        self.then = self._new_protocol()
+        become(transport, self.then)
+
+
+def _after(first: bytes, factory: Any) -> Any:
+    if not first:
+        return factory
+    return Factory.forProtocol(lambda: FirstWords(first, lambda: factory.buildProtocol(None)))
+
+
+def connect_stock(
+    reactor: Any, new_protocol: Callable[[], Any], host: str, port: int, ready: Any, first: bytes = b""
+) -> Deferred[Any]:
+    """A connected Protocol. ready: from `stock_client_tls`, or None for plain TCP. first: goes out before TLS."""
     endpoint = HostnameEndpoint(reactor, host, port)
     inner = new_protocol()
     if ready is None:
-        return _attempt(inner, endpoint.connect(Factory.forProtocol(lambda: inner)))
+        return _attempt(inner, endpoint.connect(_after(first, Factory.forProtocol(lambda: inner))))
     shaken: Deferred[Failure | None] = Deferred()
     wrapped = Factory.forProtocol(lambda: AfterHandshake(inner, shaken.callback))
-    attempt: Deferred[Any] = endpoint.connect(tls_factory(reactor, ready, True, wrapped))
+    attempt: Deferred[Any] = endpoint.connect(_after(first, tls_factory(reactor, ready, True, wrapped)))
     return _attempt(inner, attempt.addCallback(_handshake, shaken))
 
 
-def _handshake(outer: StockTls, shaken: Deferred[Failure | None]) -> Deferred[Any]:
-    """`outer`, or why there was no handshake; giving up closes the connection."""
+def _handshake(made: StockTls | FirstWords, shaken: Deferred[Failure | None]) -> Deferred[Any]:
+    """TLS, or why there was no handshake; giving up closes the connection."""
+    outer: StockTls = made.then if isinstance(made, FirstWords) else made
     waiting: Deferred[Any] = Deferred(lambda _: outer.abortConnection())
 
     def over(why: Failure | None) -> None:

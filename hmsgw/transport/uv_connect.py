@@ -24,19 +24,23 @@ _GOODBYE_S = 5.0
 
 
 async def connect_uv(
-    loop: Any, new_protocol: Callable[[], Any], host: str, port: int, context: ssl.SSLContext | None, name: str
-) -> Any:
-    """A connected Protocol. name: that the certificate must carry. Raises OSError (ssl.SSLError is one)."""
+    loop: Any, new_protocol: Callable[[], Any], host: str, port: int, context: ssl.SSLContext | None, name: str,
+    first: bytes = b"",
+) -> Any:  # fmt: skip
+    """A connected Protocol. name: that the certificate must carry. first: goes out before TLS. Raises OSError
+    (ssl.SSLError is one)."""
     protocol = new_protocol()
     adapter = UvTransport(protocol)
     where: dict[str, Any] = {}
     if context is not None:
         where = {"ssl": context, "server_hostname": name, "ssl_shutdown_timeout": _GOODBYE_S}
-    if isIPAddress(host) or isIPv6Address(host):
+    if not first and (isIPAddress(host) or isIPv6Address(host)):
         where.update(host=host, port=port)
     else:
         where["sock"] = await _first_to_answer(loop, host, port)
     try:
+        if first:
+            await loop.sock_sendall(where["sock"], first)
         await loop.create_connection(lambda: adapter, **where)
     except BaseException:
         if "sock" in where:

@@ -25,6 +25,7 @@ from hmsgw.upstream.events import UpstreamEvents
 from hmsgw.upstream.h2_connection import UpstreamH2Connection
 from hmsgw.upstream.h2_stream import UpstreamStream
 from hmsgw.upstream.shared import Place, SharedConnections
+from hmsgw.wire.proxy_protocol import proxy_header
 
 _log = Logger()
 
@@ -35,13 +36,17 @@ _MAX_IDLE = 1024
 _MAX_HEAD_BYTES = 256 * 1024
 HTTP1_ALPN = (b"http/1.1",)
 
-Connect = Callable[[Endpoint, Callable[[], Any], tuple[bytes, ...]], "Deferred[Any]"]
+Connect = Callable[..., "Deferred[Any]"]
 """(endpoint, protocol factory, what ALPN offers) -> Deferred of the connected protocol; fails with an error whose str()
-is a sentence."""
+is a sentence. A fourth argument: bytes that are to go out first, before TLS."""
 
 
 class Waiting(UpstreamEvents, Protocol):
-    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call."""
+    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call. caller: whom it speaks for.
+    peer: the connection that it came over."""
+
+    caller: Any
+    peer: Any
 
     speaks_grpc: bool
 
@@ -53,10 +58,11 @@ class Waiting(UpstreamEvents, Protocol):
 
 
 class Member:
-    """One endpoint of a service. active: requests under way, waiting for a connection included."""
+    """One endpoint of a service. active: requests under way, waiting for a connection included. keeps: a connection may
+    serve one request after the other."""
 
     __slots__ = (
-        "active", "calls", "endpoint", "failures", "gone", "idle", "name", "passed_over_until", "shared",
+        "active", "calls", "endpoint", "failures", "gone", "idle", "keeps", "name", "passed_over_until", "shared",
         "weight",
     )  # fmt: skip
 
@@ -68,6 +74,7 @@ class Member:
         self.failures = 0
         self.passed_over_until = 0.0
         self.gone = False
+        self.keeps = True
         self.idle: list[UpstreamConnection] = []
         #: HTTP/2 for all requests, and for gRPC only; None: HTTP/1.1.
         self.shared: SharedConnections | None = None
@@ -76,7 +83,7 @@ class Member:
     def released(self, connection: UpstreamConnection, reusable: bool) -> None:
         self.active -= 1
         if reusable:
-            if self.gone or len(self.idle) >= _MAX_IDLE:
+            if self.gone or len(self.idle) >= _MAX_IDLE or not self.keeps:
                 connection.close_idle()
             else:
                 self.idle.append(connection)
@@ -135,7 +142,10 @@ Taken = UpstreamConnection | UpstreamStream | Attempt | Place | None
 class Cluster:
     """The endpoints of one service. `retrying` counts the requests that are second tries, for the retry budget.
     soon: calls when the events that are there have been handled. become: (transport, protocol), gives an open
-    connection to another Protocol. window_bytes: what may come of one answer over HTTP/2 before its client took it."""
+    connection to another Protocol. window_bytes: what may come of one answer over HTTP/2 before its client took it.
+
+    announces: each connection begins with who the client is, so it never serves another request.
+    """
 
     def __init__(
         self,
@@ -158,6 +168,7 @@ class Cluster:
         self._window_bytes = window_bytes
         self._choose = BALANCES[settings.balance]
         self._turn = 0
+        self.announces = settings.proxy_protocol == "v2"
         self.members: list[Member] = []
         self.retrying = 0
 
@@ -174,8 +185,9 @@ class Cluster:
             member = there.pop(endpoint[:3], None)
             if member is None:
                 member = Member(endpoint)
+                member.keeps = not self.announces
                 protocol = self.settings.protocol
-                if protocol in ("h2", "h2c") or (protocol == "auto" and endpoint.scheme == "https"):
+                if member.keeps and (protocol in ("h2", "h2c") or (protocol == "auto" and endpoint.scheme == "https")):
                     member.shared = self._shared(member, protocol)
             member.endpoint, member.weight = endpoint, endpoint.weight
             kept.append(member)
@@ -213,6 +225,15 @@ class Cluster:
                 return connection
         return self._open(member, exchange)
 
+    def lease_endpoint(self, key: str, tried: list[Member], now: float) -> Member | None:
+        """For a connection that is no HTTP, and the caller's to make: who is picked as `take` picks. It counts until
+        the caller lowers `active`; None when no endpoint is known."""
+        if not self.members:
+            return None
+        member = self._pick(now, key, tried)
+        member.active += 1
+        return member
+
     def close(self) -> None:
         """Close what waits; running exchanges go on."""
         for member in self.members:
@@ -247,7 +268,12 @@ class Cluster:
             member.active -= 1
             exchange.upstream_unavailable(UPSTREAM_CONNECT, self._unreachable(member, failure), member)
 
-        deferred = self._connect(member.endpoint, lambda: self._connection(member), HTTP1_ALPN)
+        if self.announces:
+            deferred = self._connect(
+                member.endpoint, lambda: self._connection(member), HTTP1_ALPN, _announcement(exchange)
+            )
+        else:
+            deferred = self._connect(member.endpoint, lambda: self._connection(member), HTTP1_ALPN)
         attempt.begin(deferred)
         deferred.addCallbacks(connected, failed)
         return attempt
@@ -281,7 +307,7 @@ class Cluster:
         """None where this exchange goes over HTTP/1.1."""
         shared, timeouts = member.shared, self.settings.timeouts
         if shared is None:
-            if self.settings.protocol != "auto":
+            if self.settings.protocol != "auto" or self.announces:
                 return None
             if member.calls is None:
                 member.calls = self._shared(member, "h2c")
@@ -320,3 +346,11 @@ class Cluster:
             become=self._become,
             seconds=self._seconds,
         )
+
+
+def _announcement(exchange: Waiting) -> bytes:
+    """Who the client is, and where it came in; our own end is not known of every kind of transport."""
+    caller = exchange.caller
+    local = exchange.peer.local() if exchange.peer.local is not None else None
+    reached = (local.host, local.port) if local is not None else ("::", 0)
+    return proxy_header((caller.host, caller.port), reached)

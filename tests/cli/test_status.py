@@ -13,7 +13,8 @@ STATUS: dict[str, Any] = {
     "version": "9.9", "serial": None, "digest": "sha256:1", "file": "/r.yaml", "signed": False, "dev": True,
     "ready": True, "draining": False, "uptime_s": 7300,
     "workers": [{"worker": "0", "up": True}],
-    "listeners": [{"name": "public", "address": "::", "port": 8080, "tls": True, "connections": 3}],
+    "listeners": [{"name": "public", "address": "::", "port": 8080, "tls": True, "scheme": "https", "connections": 3}],
+    "streams": [{"name": "s", "listener": "raw", "sni": ["*.a.gov", "b.gov"], "service": "d"}],
     "routes": [
         {"name": "clinics", "path": "/clinics/*", "service": "c"},
         {"name": "/x", "path": "/x", "service": None},
@@ -44,6 +45,7 @@ class StatusTests(SynchronousTestCase):
                 "listener       public: https on :: port 8080",
                 "route          clinics: /clinics/* -> c",
                 "route          /x -> a plugin answers",
+                "stream         raw *.a.gov, b.gov -> d",
                 "service        c: http://a:1, http://b:1 (failing)",
                 "service        d: no endpoint",
                 "override       --admin-port 9181",

@@ -58,6 +58,14 @@ class ProxyTests(ChecksCase):
         self.one("listeners: [{proxy_protocol: off, proxy_from: 10.0.0.1}]", "1:47", "write `proxy_protocol: required`")
         good("listeners: [{proxy_protocol: required, proxy_from: 10.0.0.1}, {name: b, port: 1, proxy_protocol: false}]")
 
+    def test_out(self) -> None:
+        """A connection that many clients share can't begin with one's name."""
+        for protocol, scheme in (("h2", "https"), ("h2c", "http")):
+            service = f"{{endpoints: ['{scheme}://a:1'], protocol: {protocol}, proxy_protocol: v2}}"
+            (fault,) = faults_of(f"services: {{a: {service}}}")
+            self.assertIn("serves many clients", fault)
+        good("services: {a: {proxy_protocol: v2}, b: {proxy_protocol: off, protocol: h2}}")
+
 
 class ClientAuthTests(ChecksCase):
     def test_together(self) -> None:

@@ -64,7 +64,7 @@ class SchemaTests(SynchronousTestCase):
         """Faults of form are faults by the schema too."""
         for source in (
             "routs: []", "routes: [{service: a}]", "routes: [{path: a}]", "limits: {head: 64KB}",
-            "admin: {port: 70000}", "listeners: []", "registry: {kind: dns}", "streams: [{listener: a}]",
+            "admin: {port: 70000}", "listeners: []", "registry: {kind: dns}", "streams: [{listener: a}]", "streams: [{listener: a, service: b, sni: []}]",
             "services: {a: {health: {}}}",
             "routes: [{path: /, plugins: [{a: {}, b: {}}]}]", "deadlines: {head: 5}", "services: {a: {endpoints: [ftp://a]}}",
             "listeners: [{tls: {client_auth: maybe}}]", "routes: {path: /}", "log: stdout",

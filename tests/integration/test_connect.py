@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from typing import Any
@@ -38,6 +39,40 @@ class ConnectTests(WireCase):
         if protocol.why is None:
             protocol.transport.abortConnection()
             await protocol.lost
+
+    async def test_first_words(self) -> None:
+        """Bytes that are to go first do, before TLS too, by address and by name; then all is as ever."""
+        pair = leaf("localhost", "127.0.0.1")
+        seen: list[bytes] = []
+
+        def after(script: Any) -> Any:
+            def first(sock: Any) -> None:
+                seen.append(sock.recv(5, socket.MSG_WAITALL))
+                script(sock)
+
+            return first
+
+        for tls, script in ((None, answer), (TRUSTING, tls_script(pair, answer))):
+            for host in ("127.0.0.1", "localhost"):
+                port = self.backend(after(script)).port
+                protocol = await self.connector().connect(Recorder, host, port, tls, 5.0, b"FIRST")
+                self.addCleanup(self.ended, protocol)
+                protocol.transport.write(b"hello")
+                await protocol.lost
+                self.assertEqual((b"FIRST", b"you said hello"), (seen.pop(), protocol.received))
+
+    async def test_first_words_to_nobody(self) -> None:
+        """Failures are called the same."""
+        with open_socket("127.0.0.1", 0) as sock:
+            port = sock.getsockname()[1]
+        for tls in (None, TRUSTING):
+            with self.assertRaises(ConnectFailed) as caught:
+                await self.connector().connect(Recorder, "127.0.0.1", port, tls, 5.0, b"FIRST")
+            self.assertEqual("refused", caught.exception.kind)
+        silent = self.backend(lambda sock: read_all(sock) and None)
+        with self.assertRaises(ConnectFailed) as caught:
+            await self.connector().connect(Recorder, "127.0.0.1", silent.port, TRUSTING, 0.3, b"FIRST")
+        self.assertEqual("timeout", caught.exception.kind)
 
     async def fails(
         self,

@@ -118,7 +118,7 @@ class StartTests(GatewayCase):
             ended = self.ended(gateway, *words)
             self.assertEqual((words, ended.returncode), (words, code))
             self.assertEqual(len(ended.stderr.strip().splitlines()), 1)
-        gateway.write("routes: []\nstreams: [{listener: legacy, sni: '*.a', service: cics}]\n")
+        gateway.write("routes: []\nregistry: {kind: dns}\n")
         ended = self.ended(gateway, "--config", gateway.config)
         self.assertEqual(ended.returncode, 78)
         self.assertIn("not in this version", ended.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,15 +15,24 @@ from hmsgw.deadlines import Deadlines
 from hmsgw.reasons import UPSTREAM_CONNECT
 from hmsgw.transport.become import become
 from hmsgw.upstream.cluster import POOL_IDLE_S, Attempt, Cluster, Member
+from hmsgw.wire.proxy_protocol import read_proxy_header
 from tests.walks.walk import Wire
 
 _A, _B = Endpoint("http", "10.0.0.1", 80), Endpoint("http", "10.0.0.2", 80)
+
+
+class Peer:
+    """The connection that it came over. local: our own end, when it is called."""
+
+    local: Any = None
 
 
 class Asking:
     """An exchange that asks for a connection."""
 
     speaks_grpc = False
+    caller = IPv4Address("TCP", "192.0.2.7", 50000)
+    peer = Peer()
 
     def __init__(self) -> None:
         self.connection: Any = None
@@ -51,7 +61,11 @@ class ClusterTests(SynchronousTestCase):
         cluster.set_endpoints((_A, _B))
         return cluster
 
-    def connect(self, endpoint: Endpoint, new_protocol: Any, alpn: tuple[bytes, ...]) -> Deferred[Any]:
+    def connect(
+        self, endpoint: Endpoint, new_protocol: Any, alpn: tuple[bytes, ...], first: bytes = b""
+    ) -> Deferred[Any]:
+        self.first = first
+
         def given_up(_: Any) -> None:
             self.cancelled += 1
 
@@ -80,6 +94,41 @@ class ClusterTests(SynchronousTestCase):
         self.cluster.set_endpoints(())
         self.assertIsNone(self.take(Asking()))
         self.assertEqual(0, self.cluster.active)
+
+    def test_announced(self) -> None:
+        """Where the service is told who the client is, each request has a connection of its own, which says so first."""
+        self.cluster = Cluster(
+            "users", Service(proxy_protocol="v2"), self.connect, Deadlines(self.clock, self.clock.seconds),
+            self.clock.seconds, lambda call: call(), become,
+        )  # fmt: skip
+        self.cluster.set_endpoints((Endpoint("https", "10.0.0.1", 443),))
+        asking = Asking()
+        asking.speaks_grpc = True
+        for local in (None, lambda: IPv4Address("TCP", "10.0.0.9", 443)):
+            asking.peer.local = local
+            self.take(asking)
+            connection = self.answer()
+            found = read_proxy_header(self.first)
+            assert found is not None and found.source is not None
+            self.assertEqual(50000, found.source[1])
+            connection.exchange = None
+            self.cluster.members[0].released(connection, True)
+            self.assertEqual([], self.cluster.members[0].idle)
+        self.assertEqual((len(self.first), ("192.0.2.7", 50000)), found)
+        self.assertEqual(2, len(self.asked))
+
+    def test_leased_for_others(self) -> None:
+        """A connection that is no HTTP is counted as requests are, and shares what is known of endpoints."""
+        first = self.cluster.lease_endpoint("", [], self.clock.seconds())
+        assert first is not None
+        self.assertEqual(1, self.cluster.active)
+        first.connect_failed(self.clock.seconds())
+        second = self.cluster.lease_endpoint("", [], self.clock.seconds())
+        self.assertIsNot(first, second)
+        first.reached()
+        self.assertEqual((0, 0.0), (first.failures, first.passed_over_until))
+        self.cluster.set_endpoints(())
+        self.assertIsNone(self.cluster.lease_endpoint("", [], self.clock.seconds()))
 
     def test_counted_at_once(self) -> None:
         """A request counts from the decision on, before there is a connection; a success keeps it counted."""
