@@ -1,5 +1,5 @@
 Clients may speak HTTP/2: by ALPN over TLS, and by prior knowledge without. `protocols:` and `limits.streams` say where and how much.
-Clients may show certificates: `tls.client_auth` and `tls.client_ca` of a listener, the plugin `mtls`, `req.client.certificate`. When a listener's own certificate ends is a metric and a warning.
+Clients may show certificates: `tls.client_auth` and `tls.client_ca` of a listener, the plugin `mtls`, `req.client.certificate`; `jwt` takes tokens that are bound to such a certificate (RFC 8705) from its holder. When a listener's own certificate ends is a metric and a warning.
 gRPC callers are heard: `grpc-timeout` is kept to (DEADLINE_EXCEEDED) and passed on lowered, refusals and broken answers are trailers.
 The plugin `grpc-web`, and a third kind of step for all plugins: `transform(req)` changes bodies piece by piece.
 Services may speak HTTP/2 (`protocol: h2`, `h2c`, or by itself), many requests on one connection; gRPC of every kind passes.

@@ -26,6 +26,7 @@ _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _CANONICAL_END = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 _BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _PLAIN_TYPES = frozenset({"jwt", "at+jwt"})
 
 
@@ -58,8 +59,10 @@ _MAX_HEADERS = 256
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What claims have to be. issuers, audiences: any of them; empty: not looked at. leeway_s: for clocks that differ.
-    types: allowed `typ` of the header, lower-case; empty: an ordinary JWT or access token, or none said."""
+    types: allowed `typ` of the header, lower-case; empty: an ordinary JWT or access token, or none said.
+    may_be_bound: to a client certificate, which the caller compares (`thumbprint`)."""
 
+    may_be_bound: bool = False
     issuers: frozenset[str] = frozenset()
     audiences: frozenset[str] = frozenset()
     leeway_s: float = 30.0
@@ -157,7 +160,7 @@ def check(header: Header, claims: Mapping[str, Any], rules: Rules, now: float) -
     for name in ("iss", "sub"):
         if name in claims and type(claims[name]) is not str:
             raise BadToken(f"{name} is not a string")
-    if "cnf" in claims:
+    if "cnf" in claims and not (rules.may_be_bound and thumbprint(claims)):
         raise BadToken("the token is bound to a key, and bearing it proves nothing")
     ends = _check_times(claims, rules, now)
     if rules.issuers and claims.get("iss") not in rules.issuers:
@@ -170,6 +173,21 @@ def check(header: Header, claims: Mapping[str, Any], rules: Rules, now: float) -
     if rules.audiences and rules.audiences.isdisjoint(audience):
         raise BadToken("the token is for another audience")
     return ends
+
+
+def thumbprint(claims: Mapping[str, Any]) -> bytes | None:
+    """SHA-256 of the certificate that a token is bound to (RFC 8705 section 3.1); None when it is not, or is bound to
+    anything else as well."""
+    bound = claims.get("cnf")
+    if type(bound) is not dict or list(bound) != ["x5t#S256"]:
+        return None
+    spelled = bound["x5t#S256"]
+    if type(spelled) is not str or _THUMBPRINT.fullmatch(spelled) is None:
+        return None
+    try:
+        return decoded(spelled.encode("ascii"))
+    except BadToken:
+        return None
 
 
 def scopes(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -125,10 +125,11 @@ class Jwt:
             keys = self._holder.keys
             if keys is None:
                 return "would be refused: 503, the key set could never be fetched"
-            user = self._verified(token, keys).user
+            verified = self._verified(token, keys)
+            self._check_bearer(req, verified)
         except HTTPError as error:
             return f"would be refused: {error.status}, {error.message}"
-        return f"would pass as user {user}"
+        return f"would pass as user {verified.user}"
 
     def _judge(self, req: Request, value: bytes) -> Deferred[None] | None:
         token = self._read(value)
@@ -182,10 +183,20 @@ class Jwt:
         nested = tuple(name for name, value in claims.items() if type(value) in (list, dict))
         return Verified(claims, nested, claims.get("sub"), fields, ends)
 
+    def _check_bearer(self, req: Request, verified: Verified) -> None:
+        """A token that is bound to a certificate is good only from its holder (RFC 8705 section 3)."""
+        if "cnf" in verified.claims:
+            certificate = req.client.certificate
+            wanted = tokens.thumbprint(verified.claims)
+            if certificate is None or wanted is None or certificate.fingerprint != wanted.hex():
+                raise self._bad_token("the token is bound to a certificate that is not the client's")
+
     def _pass(self, req: Request, value: bytes, verified: Verified) -> None:
+        self._check_bearer(req, verified)
         if self._memory.version != self._holder.version:
             self._memory.start_anew(self._holder.version)
-        if value.startswith(_SPELLED):
+        # One that is bound to a certificate is judged anew each time: only its holder may bear it.
+        if value.startswith(_SPELLED) and "cnf" not in verified.claims:
             self._memory.keep(value, verified)
         _accept(req, verified)
 
@@ -230,6 +241,7 @@ def build(settings: Settings, tools: Tools, use: UseInfo) -> Jwt:
         tools.key_set(source.value) if keys is None else AtHand(keys),
         frozenset(settings.algorithms or (ASYMMETRIC if asymmetric else ("HS256",))),
         Rules(
+            may_be_bound=True,
             issuers=frozenset(() if source.development else settings.issuer),
             audiences=frozenset(() if source.development else settings.audience),
             leeway_s=settings.leeway,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.identity.tokens import BadToken, Header, Rules, check, decoded, read, read_object, scopes
+from hmsgw.identity.tokens import BadToken, Header, Rules, check, decoded, read, read_object, scopes, thumbprint
 from tests.identity.minting import NOW, b64
 
 HEADER = Header("RS256", None, "jwt")
@@ -195,8 +195,21 @@ class ClaimTests(SynchronousTestCase):
 
     def test_bound_tokens(self) -> None:
         """A token that is bound to a key proves nothing to who only bears it."""
-        for bound in ({"jkt": "x"}, {}, None):
+        certificate = {"x5t#S256": "A" * 43}
+        for bound in ({"jkt": "x"}, {}, None, certificate):
             self.refused({"cnf": bound}, "bound to a key")
+
+    def test_bound_to_a_certificate(self) -> None:
+        """Where the caller compares certificates, a thumbprint that is spelled right passes, and nothing beside it."""
+        rules = Rules(may_be_bound=True)
+        self.good({"cnf": {"x5t#S256": "A" * 43}}, rules)
+        self.assertEqual(bytes(32), thumbprint({"cnf": {"x5t#S256": "A" * 43}}))
+        self.assertIsNone(thumbprint({}))
+        for bound in (
+            {"x5t#S256": "A" * 42}, {"x5t#S256": "A" * 44}, {"x5t#S256": "A" * 42 + "B"}, {"x5t#S256": "A" * 43, "jkt": "x"},
+            {"x5t#S256": ["A" * 43]}, {"x5t": "A" * 43}, ["x5t#S256"], {"x5t#S256": None}, {"jkt": "x"}, {}, None, "x",
+        ):  # fmt: skip
+            self.refused({"cnf": bound}, "bound to a key", rules)
 
     def test_types(self) -> None:
         """Without a setting only ordinary types pass; with one, only what it names."""

@@ -17,8 +17,10 @@ from hmsgw.identity.keys import Keys, from_key_set
 from hmsgw.plugins import jwt
 from hmsgw.plugins.jwt import Jwt, Settings
 from hmsgw.testing import FakeRequest
+from hmsgw.transport.client_certificate import read_client_certificate
 from tests.identity.minting import NOW, b64, ec_key, ed_key, jwk, key_set, pem, rsa_key, spelled, token
 from tests.plugins.building import Workbench, use
+from tests.transport.minting import authority, mint
 
 SECRET = "s" * 64
 URL = "https://id.example.gov/jwks.json"
@@ -143,6 +145,37 @@ class AnswerTests(JwtCase):
         self.assertIsNone(good.user)
         self.assertIn("401", step.explain(FakeRequest(headers={"Authorization": "Bearer x"})))
         self.assertIn("503", self.step(jwks=URL).explain(good))
+
+
+class BoundTests(JwtCase):
+    """Tokens that are bound to a certificate (RFC 8705)."""
+
+    def ask(self, step: Jwt, bearer: bytes, certificate: Any) -> Any:
+        req = FakeRequest(headers=[("Authorization", f"Bearer {bearer.decode()}")], certificate=certificate)
+        step.run(req)
+        return req.user
+
+    def test_holder(self) -> None:
+        """Good from the certificate's holder, and from nobody else, however often it was good before."""
+        mine, other = (read_client_certificate(mint(name, (), authority()).der) for name in ("me", "mallory"))
+        bound = token(rsa_key(), "RS256", {"cnf": {"x5t#S256": b64(bytes.fromhex(mine.fingerprint)).decode()}})
+        step = self.step(public_key="rsa.pem")
+        for _ in range(2):
+            self.assertEqual("alice", self.ask(step, bound, mine))
+            for thief in (other, None):
+                error = self.assertRaises(HTTPError, self.ask, step, bound, thief)
+                self.assertEqual((401, "unauthenticated"), (error.status, error.reason))
+                self.assertIn("bound to a certificate", str(error.message))
+        req = FakeRequest(headers=[("Authorization", f"Bearer {bound.decode()}")])
+        self.assertIn("would be refused: 401", step.explain(req))
+
+    def test_other_keys(self) -> None:
+        """One that is bound to another key as well is good from nobody."""
+        mine = read_client_certificate(mint("me", (), authority()).der)
+        thumb = b64(bytes.fromhex(mine.fingerprint)).decode()
+        step = self.step(public_key="rsa.pem")
+        for bound in ({"jkt": thumb}, {"x5t#S256": thumb, "jkt": thumb}, {}):
+            self.assertRaises(HTTPError, self.ask, step, token(rsa_key(), "RS256", {"cnf": bound}), mine)
 
 
 class AttackTests(JwtCase):
