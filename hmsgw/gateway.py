@@ -25,7 +25,7 @@ from hmsgw.config.endpoint import Endpoint
 from hmsgw.config.model import Listener, Service
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.door import Crowd, Door
-from hmsgw.generation import Candidate, Parts, build_plane, key_urls, same_settings
+from hmsgw.generation import Candidate, Parts, build_plane, key_urls
 from hmsgw.identity.fetch import fetcher
 from hmsgw.identity.keysets import KeySets
 from hmsgw.limits.memory import Counters
@@ -168,7 +168,7 @@ class Gateway(MultiService):
             cluster = self.clusters.get(name)
             tls = candidate.upstream_tls.get(name)
             running_tls = self.candidate.upstream_tls.get(name)
-            if cluster is None or not same_settings(cluster.settings, settings) or running_tls != tls:
+            if cluster is None or not cluster.settings.is_like(settings) or running_tls != tls:
                 cluster = self._new_cluster(name, settings, tls)
             wanted[name] = cluster
         return wanted
@@ -243,6 +243,7 @@ class Gateway(MultiService):
             self.metrics.connections(listener.name, "http/1.1"),
             self._crowd,
             h2_gauge=self.metrics.connections(listener.name, "h2"),
+            websocket_gauge=self.metrics.connections(listener.name, "websocket"),
             become=become,
             soon=soon_of(self.reactor),
             unsent=unsent,

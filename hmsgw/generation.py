@@ -21,7 +21,7 @@ from hmsgw.chain.tools import Tools
 from hmsgw.config.bundle import Bundle
 from hmsgw.config.faults import Fault, Refused
 from hmsgw.config.load import Loaded, load
-from hmsgw.config.model import Config, Listener, Route, Service
+from hmsgw.config.model import Config, Listener, Route
 from hmsgw.config.snapshot import Snapshot
 from hmsgw.deadlines import Deadlines
 from hmsgw.proxy.entry import Entry
@@ -253,8 +253,3 @@ def key_urls(chains: list[Chain]) -> set[str]:
     """The key sets that built plugins need."""
     urls = (getattr(use.plugin, "key_url", None) for chain in chains for use in chain.uses)
     return {url for url in urls if isinstance(url, str)}
-
-
-def same_settings(one: Service, other: Service) -> bool:
-    """But for their place in the file, which moves when lines are added above."""
-    return all(getattr(one, name) == getattr(other, name) for name in Service.__dataclass_fields__ if name != "where")

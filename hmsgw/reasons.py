@@ -25,6 +25,9 @@ class Reason:
     title: str
 
 
+#: The same word with a status of its own: a WebSocket of another version; a protocol that HTTP/2's CONNECT can't reach.
+WEBSOCKET_VERSION = Reason("bad-request", 426, 13, "Upgrade required")
+UNKNOWN_PROTOCOL = Reason("bad-request", 501, 12, "Not implemented")
 BAD_REQUEST = Reason("bad-request", 400, 13, "Bad request")
 BAD_PATH = Reason("bad-path", 400, 13, "Bad path")
 UNAUTHENTICATED = Reason("unauthenticated", 401, 16, "Unauthorized")

@@ -94,7 +94,7 @@ class ListenersTests(SynchronousTestCase):
         clock = Clock()
         return Door(
             listener.name, "http", Limits(), DeadlineSettings(), Deadlines(clock, clock.seconds), clock.seconds,
-            lambda *_: None, str, Gauge(), Crowd(), h2_gauge=Gauge(), become=become, soon=lambda call: call(),
+            lambda *_: None, str, Gauge(), Crowd(), h2_gauge=Gauge(), websocket_gauge=Gauge(), become=become, soon=lambda call: call(),
             unsent=lambda wire: wire.unsent,
         )  # fmt: skip
 

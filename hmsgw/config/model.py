@@ -178,6 +178,11 @@ class Service:
     on_empty: Annotated[str | None, Later(None, Choice("keep", "drain"))] = None
     where: Where = NOWHERE
 
+    def is_like(self, other: Service) -> bool:
+        """The same settings; their places in the file move when lines are added above."""
+        same = all(getattr(self, key) == getattr(other, key) for key in self.__dataclass_fields__ if key != "where")
+        return same and self.timeouts.long_idle == other.timeouts.long_idle
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginUse:

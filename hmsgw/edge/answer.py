@@ -14,11 +14,13 @@ from zope.interface import implementer
 from hmsgw.deadlines import NEVER
 from hmsgw.edge.pausing import Pausing
 from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, HEAD
+from hmsgw.edge.tunnel import EdgeTunnel
 from hmsgw.wire.bodies import BodyReader, CountedBody, chunk, last_chunk
 from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead, ResponseHead, has_content
 from hmsgw.wire.http1 import encode_response
+from hmsgw.wire.websocket import for_http1
 
 #: A body that nobody wants is read to its end when that is near; else the connection closes after the answer.
 _MAX_UNWANTED_BYTES = 64 * 1024
@@ -118,6 +120,9 @@ class AnswerWriter(Pausing):
         if head.length is not None:
             if not head.framed and status != 204:
                 framing = b"Content-Length: %d\r\n" % head.length
+        elif head.switch:
+            self._switch(head)
+            return
         elif self._body_allowed:
             if request.protocol == "http/1.1":
                 self._chunk_answer = True
@@ -130,6 +135,20 @@ class AnswerWriter(Pausing):
         if not head.dated:
             framing += http_date_line(self._exchange.wall_s)
         self._out.append(encode_response(status, head.fields, framing))
+
+    def _switch(self, head: ResponseHead) -> None:
+        """What follows is no HTTP: the connection becomes a tunnel, and this object's part is over."""
+        door, exchange = self._door, self._exchange
+        self._out.append(encode_response(head.code, for_http1(head), b""))
+        start, ahead = b"".join(self._out), self._buffer
+        self._exchange, self._lost, self._buffer = None, True, b""
+        self._out.clear()
+        door.deadlines.forget(self)
+        self._unregister()
+        tunnel = EdgeTunnel(door, exchange, paused=bool(self._pauses))
+        door.become(self.transport, tunnel)
+        door.left(self)
+        tunnel.begin(start, ahead)
 
     def _can_read_on(self, request: RequestHead) -> bool:
         """The rest of the request's body is near its end, and the client is going to send it."""
@@ -194,3 +213,4 @@ class AnswerWriter(Pausing):
 
         def _next(self) -> None: ...
         def _linger(self) -> None: ...
+        def _unregister(self) -> None: ...

@@ -213,6 +213,13 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self._buffer = rest
             self.deadline = NEVER
             exchange.start()
+        elif head.websocket:
+            self._state = ANSWERING
+            self._buffer = rest
+            if rest:
+                self._close_after = True  # should the answer be no; see _next
+            self.deadline = NEVER
+            exchange.start()
         else:
             self._reader = ChunkedBody(door.limits.head) if head.length is None else CountedBody(head.length)
             self._state = BODY
@@ -328,7 +335,8 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
 
     def _next(self) -> None:
         """The exchange is over; what follows on this connection."""
-        if self._close_after:
+        # What came behind a WebSocket's opening, and was to be its first frames, is no request.
+        if self._close_after or (self._buffer and self._head.websocket):
             if self._buffer:
                 self._linger()
             else:

@@ -54,6 +54,7 @@ class Door:
         crowd: Crowd,
         *,
         h2_gauge: Gauge,
+        websocket_gauge: Gauge,
         become: Callable[[Any, Any], None],
         soon: Callable[[Callable[[], None]], object],
         unsent: Callable[[Any], int],
@@ -71,6 +72,7 @@ class Door:
         self.gauge = gauge
         self.crowd = crowd
         self.h2_gauge = h2_gauge
+        self.websocket_gauge = websocket_gauge
         self.become = become
         self.soon = soon
         self.unsent = unsent
@@ -86,16 +88,16 @@ class Door:
         """A client without TLS may begin with HTTP/2's preface."""
         return self.scheme == "http" and "h2" in self.protocols
 
-    def entered(self, connection: Any, *, h2: bool = False, stream: bool = False) -> bool:
-        """A connection is there; False when there are too many already."""
+    def entered(self, connection: Any, gauge: Gauge | None = None) -> bool:
+        """A connection is there; False when there are too many already. gauge: of what it speaks; None: HTTP/1.1."""
         self.open.add(connection)
-        (self.stream_gauge if stream else self.h2_gauge if h2 else self.gauge).n += 1
+        (gauge or self.gauge).n += 1
         self.crowd.n += 1
         return self.crowd.n <= self.limits.connections
 
-    def left(self, connection: Any, *, h2: bool = False, stream: bool = False) -> None:
+    def left(self, connection: Any, gauge: Gauge | None = None) -> None:
         self.open.discard(connection)
-        (self.stream_gauge if stream else self.h2_gauge if h2 else self.gauge).n -= 1
+        (gauge or self.gauge).n -= 1
         self.crowd.n -= 1
         if not self.open and self.emptied is not None:
             self.emptied()

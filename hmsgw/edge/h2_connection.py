@@ -91,7 +91,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         if bound_buffer is not None:
             bound_buffer(door.limits.buffer // 2)
         transport.registerProducer(self, True)
-        if not door.entered(self, h2=True):
+        if not door.entered(self, door.h2_gauge):
             self._end(ErrorCode.ENHANCE_YOUR_CALM)
             return
         self._idle_at = door.seconds() + door.settings.head
@@ -161,7 +161,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         for stream in streams.values():
             stream.abandon()
         # Last: with the last connection the gateway may end, and its last exchange has to be counted by then.
-        self.door.left(self, h2=True)
+        self.door.left(self, self.door.h2_gauge)
 
     def deadline_passed(self, now: float) -> None:
         if self._closing or now >= self._stuck_at:
@@ -291,6 +291,9 @@ class H2Connection(H2Writer, TwistedProtocol):
         self.session.send_shutdown_notice()
         self._last_call_at = self.door.seconds() + _LAST_CALL_S
         self._arm()
+        for stream in list(self.streams.values()):
+            if stream.exchange is not None:
+                stream.exchange.edge_draining()
         self.flush()
 
     def stop(self) -> None:

@@ -59,6 +59,10 @@ class H2Stream:
         self.deadline = NEVER
         self.wake_s = NEVER
 
+    @property
+    def draining(self) -> bool:
+        return self._carrier.door.draining
+
     # --- what the client sends
 
     def data(self, data: bytes) -> None:
@@ -96,7 +100,7 @@ class H2Stream:
 
     def expect_more(self) -> None:
         """The clock runs for what is still to come of the body."""
-        if self.unfinished and not self._paused and not self.gone:
+        if self.unfinished and not self._paused and not self.gone and not self.head.websocket:
             door = self._carrier.door
             door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
 
@@ -143,6 +147,10 @@ class H2Stream:
         if self._body_allowed and data and not self.gone:
             self._ask(self._carrier.session.send_data, self.number, data)
             self.queued += len(data)
+            if self.queued > self._carrier.door.limits.buffer and not self._full and self.exchange is not None:
+                # Not only after the write: libuv reads an upstream up to 32 times (8 MiB) before anything is written.
+                self._full = True
+                self.exchange.edge_full()
 
     def send_end(self, trailers: list[Field]) -> None:
         """The answer is whole."""
@@ -162,10 +170,10 @@ class H2Stream:
         self.flush()
 
     def cut(self) -> None:
-        """The answer can't be finished."""
+        """The answer can't be finished. Of a WebSocket, CANCEL is what a reset of TCP is (RFC 8441 section 5)."""
         self.exchange = None
         if not self.gone:
-            self._reset(ErrorCode.INTERNAL_ERROR)
+            self._reset(ErrorCode.CANCEL if self.head.websocket else ErrorCode.INTERNAL_ERROR)
             self.flush()
 
     def flush(self) -> None:
@@ -226,6 +234,8 @@ class H2Stream:
                 door = self._carrier.door
                 door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
             return True
+        if not self.unfinished or self.head.websocket:
+            self.deadline = NEVER
         if self._answered and self.unfinished:
             # RFC 9113 section 8.1: the answer is out, the rest of the body is not wanted
             self.unfinished = False

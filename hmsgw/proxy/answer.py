@@ -20,10 +20,12 @@ from hmsgw.proxy.record import Record
 from hmsgw.proxy.refusals import answer_of_verdict, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
+from hmsgw.proxy.tunnel import TunnelBody
 from hmsgw.reasons import BAD_REQUEST, DRAINING, PLUGIN_ERROR, Reason
 from hmsgw.wire.grpc import GRPC, status_fields
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
+from hmsgw.wire.websocket import for_http2
 
 
 class AnswerSide(Record):
@@ -160,7 +162,7 @@ class AnswerSide(Record):
         return head, None
 
     def _send(self, head: ResponseHead, body: bytes | None) -> None:
-        if body is None and self.transforms is not None:
+        if body is None and self.transforms is not None and not head.switch:
             head, body = self._begin_rewriting(head)
         if head.edited:
             head.settle()
@@ -169,12 +171,44 @@ class AnswerSide(Record):
         self.status = head.code
         self._head_sent = True
         if body is None:
-            self.edge.send_head(head)
+            if head.switch:
+                self._open_tunnel(head)
+            else:
+                self.edge.send_head(head)
             return
         now = self.plane.seconds()
         self.bytes_out = len(body)
         self._finish(now)
         self.edge.send_whole(head, body, now)
+
+    # --- a tunnel: an exchange whose bodies are what either side says from now on
+
+    @property
+    def opens_tunnel(self) -> bool:
+        """It is to become one; no connection that was used before, nor one to be used again, is fit for that."""
+        return self.head.websocket
+
+    def _open_tunnel(self, head: ResponseHead) -> None:
+        if self.head.protocol == "h2":
+            for_http2(head)
+            self.status = head.code
+        self.edge.send_head(head)
+        assert isinstance(self.body, TunnelBody)
+        self.body.opened(self._conn)
+
+    def edge_draining(self) -> None:
+        """The gateway is going down: whoever is in a tunnel is told so; any other exchange is simply finished."""
+        if isinstance(self.body, TunnelBody):
+            self.body.go_away(self._conn)
+
+    def edge_ended(self, *, clean: bool) -> None:
+        """The client has closed its tunnel, as it may. clean: not by a reset, or without TLS's own goodbye, which only
+        matters where WebSocket's was not said."""
+        if not clean and (self._conn is None or not self._conn.said_goodbye):
+            self.edge_lost()
+        elif not self.done:
+            self._give_up_upstream()
+            self._finish(self.plane.seconds())
 
     def _end(self, trailers: list[Field]) -> None:
         if self.done:
@@ -256,6 +290,7 @@ class AnswerSide(Record):
     if TYPE_CHECKING:
 
         def deadline_passed(self, now: float) -> None: ...
+        def edge_lost(self) -> None: ...
 
 
 def _in_words(user: object) -> str:

@@ -23,6 +23,7 @@ from hmsgw.proxy.refusals import allow
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.router import NotMatched
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
+from hmsgw.proxy.tunnel import TunnelBody
 from hmsgw.proxy.upload import UploadSide
 from hmsgw.reasons import (
     BODY_TOO_LARGE,
@@ -40,6 +41,7 @@ from hmsgw.wire.grpc import GRPC, call_kind, given_s
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
+from hmsgw.wire.websocket import opening_fault
 
 _log = Logger()
 
@@ -86,7 +88,7 @@ class Exchange(UploadSide):
         if head.protocol != "http/1.1":
             self.protocol = head.protocol
         if head.length != 0:
-            self.body = RequestBody(self)
+            self.body = TunnelBody(self) if head.websocket else RequestBody(self)
 
     # --- deciding
 
@@ -187,6 +189,13 @@ class Exchange(UploadSide):
         if self.body is NO_BODY:
             self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
             return
+        if self.head.websocket:
+            fault = opening_fault(self.head)
+            if fault is None:
+                self._lease(_NEW_ONLY)
+            else:
+                self.refuse(*fault)
+            return
         limit, length = self.body.limit(), self.head.length
         if limit is not None and length is not None and length > limit:
             self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
@@ -249,7 +258,7 @@ class Exchange(UploadSide):
             return
         if self._may_retry("connect"):
             self._tried = [*(self._tried or ()), member]
-            self._lease(_ANY_AGE)
+            self._lease(_NEW_ONLY if self.opens_tunnel else _ANY_AGE)
             return
         self.refuse(reason, detail)
         self.edge.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hmsgw.config.netkinds import network
@@ -24,13 +24,16 @@ from hmsgw.wire.http1 import encode_request
 from hmsgw.wire.http2_answers import check_sendable, request_pairs
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
+from hmsgw.wire.websocket import KEY_FIELD, UPGRADE_LINES, VERSION_FIELD, new_key
 
 if TYPE_CHECKING:
     from hmsgw.proxy.exchange import Exchange
     from hmsgw.proxy.sides import UpstreamStream
 
 #: What `Connection` may not take away (RFC 9110 section 7.6.1 leaves end-to-end fields to the sender's good will).
-_NEVER_NOMINATED = MANAGED | FRAMING | {b"authorization", b"cookie", b"date", b"cache-control", b"content-type"}
+_NEVER_NOMINATED = MANAGED | FRAMING | {
+    b"authorization", b"cookie", b"date", b"cache-control", b"content-type", KEY_FIELD, VERSION_FIELD,
+}  # fmt: skip
 
 _NOT_FORWARDED = HOP_BY_HOP | MANAGED
 
@@ -323,9 +326,22 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[Sequence[Field]
     if exchange.call_ends_at is not None:
         left_s = exchange.call_ends_at - exchange.plane.seconds()
         fields = [*(field for field in fields if field[0] != TIMEOUT), timeout_field(left_s)]
+    if head.websocket:
+        managed += _upgrade_lines(exchange, fields)
     if exchange.body.collected:
         fields = [field for field in fields if field[0] != b"expect"]
     return fields, managed
+
+
+def _upgrade_lines(exchange: Exchange, fields: Iterable[Field]) -> bytes:
+    """What asks the upstream for a WebSocket. Raises ValueError when plugins have left no handshake to ask with."""
+    if exchange.sent_method not in (None, b"GET"):
+        raise ValueError("a plugin wrote req.method of a request that opens a WebSocket: it stays a GET")
+    if exchange.head.protocol == "h2":
+        return UPGRADE_LINES + b"Sec-WebSocket-Key: %b\r\n" % new_key()
+    if sum(field[0] == KEY_FIELD for field in fields) != 1:
+        raise ValueError("a plugin took away Sec-WebSocket-Key, or added one, and the WebSocket can't be asked for")
+    return UPGRADE_LINES
 
 
 def unowned_trailers(exchange: Exchange, trailers: list[Field]) -> list[Field]:

@@ -17,6 +17,10 @@ class EdgeStream(Protocol):
 
     peer: Any
 
+    @property
+    def draining(self) -> bool:
+        """The gateway, or this door to it, is going down."""
+
     def send_informational(self, status: int, fields: list[Field]) -> None:
         """A 1xx answer."""
 
@@ -48,6 +52,10 @@ class UpstreamStream(Protocol):
     full: bool
     http2: bool
 
+    @property
+    def said_goodbye(self) -> bool:
+        """Of a tunnel: those in it have closed it, whatever becomes of the connections."""
+
     def send_request(self, method: bytes, head: Any, now: float) -> None: ...
     def begin_request(self, method: bytes, head: Any, chunked: bool) -> None: ...
     def send_data(self, data: bytes) -> None: ...
@@ -55,3 +63,5 @@ class UpstreamStream(Protocol):
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def abort(self) -> None: ...
+    def go_away(self) -> None:
+        """Of a tunnel: tell both ends that the gateway is going down, and end soon."""

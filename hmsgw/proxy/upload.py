@@ -54,7 +54,7 @@ class UploadSide(AnswerSide):
         if self.transforms.verdict is not None:
             self._answer(self.transforms.verdict)
             return False
-        if self.transforms.request_too and self.body is not NO_BODY:
+        if self.transforms.request_too and self.body is not NO_BODY and not self.opens_tunnel:
             self.rewrites_body = self.changes_head = True
             self.body.forget_sent()
         return True

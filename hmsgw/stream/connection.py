@@ -33,13 +33,14 @@ class Doorway(Protocol):
     settings: Any
     deadlines: Any
     draining: bool
+    stream_gauge: Any
 
     def seconds(self) -> float: ...
     def canonical_host(self, address: str, /) -> str: ...
     def unsent(self, transport: Any, /) -> int: ...
     def refused(self, client: str, reason: str, why: str, /) -> None: ...
-    def entered(self, connection: Any, *, stream: bool) -> bool: ...
-    def left(self, connection: Any, *, stream: bool) -> None: ...
+    def entered(self, connection: Any, gauge: Any, /) -> bool: ...
+    def left(self, connection: Any, gauge: Any, /) -> None: ...
 
 
 class Client(NamedTuple):
@@ -124,7 +125,7 @@ class StreamConnection(Side):
         address = self.transport.getPeer()
         self.client = Client(door.canonical_host(getattr(address, "host", "") or ""), getattr(address, "port", 0) or 0)
         self.began_s = door.seconds()
-        room = door.entered(self, stream=True)
+        room = door.entered(self, door.stream_gauge)
         self._bound(self.transport)
         if door.draining:
             self._end()
@@ -358,7 +359,7 @@ class StreamConnection(Side):
         if self.entry is not None:
             self.entry.finished(self)
         # Last: with the last connection the gateway may end, and this one has to be counted by then.
-        door.left(self, stream=True)
+        door.left(self, door.stream_gauge)
 
     # --- the listener's side
 

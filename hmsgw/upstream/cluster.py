@@ -25,6 +25,7 @@ from hmsgw.upstream.events import UpstreamEvents
 from hmsgw.upstream.h2_connection import UpstreamH2Connection
 from hmsgw.upstream.h2_stream import UpstreamStream
 from hmsgw.upstream.shared import Place, SharedConnections
+from hmsgw.upstream.tunnel import UpstreamTunnel
 from hmsgw.wire.proxy_protocol import proxy_header
 
 _log = Logger()
@@ -42,8 +43,11 @@ is a sentence. A fourth argument: bytes that are to go out first, before TLS."""
 
 
 class Waiting(UpstreamEvents, Protocol):
-    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call. caller: whom it speaks for.
-    peer: the connection that it came over."""
+    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call. opens_tunnel: it asks the
+    upstream for a WebSocket. caller: whom it speaks for. peer: the connection that it came over."""
+
+    @property
+    def opens_tunnel(self) -> bool: ...
 
     caller: Any
     peer: Any
@@ -211,7 +215,7 @@ class Cluster:
         else:
             return None
         member.active += 1
-        if member.shared is not None or exchange.speaks_grpc:
+        if (member.shared is not None or exchange.speaks_grpc) and not exchange.opens_tunnel:
             shared = self._take_shared(member, exchange, now)
             if shared is not None:
                 return shared
@@ -253,6 +257,9 @@ class Cluster:
     def _open(self, member: Member, exchange: Waiting) -> Attempt:
         attempt = Attempt(member)
 
+        def new_connection() -> UpstreamConnection:
+            return self._connection(member, UpstreamTunnel if exchange.opens_tunnel else UpstreamConnection)
+
         def connected(connection: UpstreamConnection) -> None:
             if attempt.settled:
                 connection.close_idle()
@@ -269,21 +276,22 @@ class Cluster:
             exchange.upstream_unavailable(UPSTREAM_CONNECT, self._unreachable(member, failure), member)
 
         if self.announces:
-            deferred = self._connect(
-                member.endpoint, lambda: self._connection(member), HTTP1_ALPN, _announcement(exchange)
-            )
+            deferred = self._connect(member.endpoint, new_connection, HTTP1_ALPN, _announcement(exchange))
         else:
-            deferred = self._connect(member.endpoint, lambda: self._connection(member), HTTP1_ALPN)
+            deferred = self._connect(member.endpoint, new_connection, HTTP1_ALPN)
         attempt.begin(deferred)
         deferred.addCallbacks(connected, failed)
         return attempt
 
-    def _connection(self, member: Member) -> UpstreamConnection:
+    def _connection(self, member: Member, kind: type[UpstreamConnection] = UpstreamConnection) -> UpstreamConnection:
         timeouts = self.settings.timeouts
-        return UpstreamConnection(
+        made = kind(
             member, self._deadlines, self._seconds, timeouts.first_byte, timeouts.idle, POOL_IDLE_S, _MAX_HEAD_BYTES,
             self._soon,
         )  # fmt: skip
+        if isinstance(made, UpstreamTunnel):
+            made.long_idle_s = timeouts.long_idle
+        return made
 
     def _lend(self, member: Member, connection: UpstreamConnection, exchange: Waiting) -> None:
         member.reached()

@@ -254,7 +254,7 @@ class UpstreamConnection(TwistedProtocol):
             if head.code >= 200:
                 break
             if head.code == 101:
-                raise UpstreamFault("The upstream switched protocols without being asked to.")
+                return self._switch(exchange, whole[:end], data)
             self._interim += 1
             if self._interim > _MAX_INTERIM:
                 raise UpstreamFault("The upstream sent more interim answers than anybody has a use for.")
@@ -289,6 +289,10 @@ class UpstreamConnection(TwistedProtocol):
         else:
             self._expect_progress()
         return False
+
+    def _switch(self, exchange: UpstreamEvents, head: bytes, rest: bytes) -> bool:
+        """A 101, and what came behind it. As `_read_heads`. Raises UpstreamFault."""
+        raise UpstreamFault("The upstream switched protocols without being asked to.")
 
     def _answer_whole(self, exchange: UpstreamEvents, head: ResponseHead, body: bytes) -> None:
         """The answer came all at once: release the connection, then tell."""

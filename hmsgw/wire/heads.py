@@ -38,7 +38,8 @@ class RequestHead:
     fields: without Host, never written. length: bytes of the body, 0 for none, None when chunked. has_length:
     Content-Length was there. strip: some field must not be forwarded as it is. close: the client ends the connection
     after this message. expect_continue: it waits for 100. te_trailers: it takes trailers. connection: lower-case names
-    that `Connection` nominates. What most requests do not have is a default of the class, not a store for each.
+    that `Connection` nominates. websocket: it opens a WebSocket; then
+    length is None. What most requests do not have is a default of the class, not a store for each.
 
     A client sends nearly the same head again and again. So a connection keeps the record and only sets method and
     target anew; what was found out about the fields stays with them (`forwardable`, `encoded`).
@@ -57,6 +58,7 @@ class RequestHead:
     expect_continue: bool = False
     te_trailers: bool = False
     connection: frozenset[bytes] = frozenset()
+    websocket: bool = False
     forwardable: tuple[Field, ...] | None = None
     """The fields that may go on (`proxy.forwarding`), once asked for."""
     encoded: bytes | None = None
@@ -76,7 +78,7 @@ class ResponseHead:
     code: the status, which `status` is as response steps see it. length: bytes of the body, None when chunked or ended
     by the close. body: False when none follows whatever the fields say (HEAD, 204, 304). dated: it has a Date field.
     framed: its Content-Length field is among the fields. edited: plugins have had the headers in their hands. close:
-    the connection it came by can't be kept.
+    the connection it came by can't be kept. switch: what follows is no HTTP (`wire.websocket`).
     """
 
     chunked: bool = False
@@ -85,6 +87,7 @@ class ResponseHead:
     dated: bool = False
     framed: bool = False
     edited: bool = False
+    switch: bool = False
     _headers: Headers | None = None
 
     def __init__(self, status: int, fields: list[Field], length: int | None) -> None:

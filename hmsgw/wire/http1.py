@@ -102,7 +102,22 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
         target = _other_target(request, target)
     request.target = target
     request.fields = tuple(fields)
+    if request.connection and b"upgrade" in request.connection:
+        _heed_upgrade(request)
     return request
+
+
+def _heed_upgrade(request: RequestHead) -> None:
+    """RFC 9110 section 7.8: what is offered besides WebSocket, and by HTTP/1.0, is passed over."""
+    if request.protocol != "http/1.1":
+        return
+    offered = b",".join([value for lower, _, value in request.fields if lower == b"upgrade"]).lower()
+    if b"websocket" not in [name.strip(b" \t") for name in offered.split(b",")]:
+        return
+    if request.method != b"GET" or request.length != 0:
+        raise EdgeFault("A WebSocket is opened by a GET without a body.")
+    request.websocket = True
+    request.length = None
 
 
 def parse_again(request: RequestHead, start: bytes) -> bool:

@@ -64,6 +64,7 @@ def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: 
             Setting.INITIAL_WINDOW_SIZE: window_bytes,
             Setting.MAX_HEADER_LIST_SIZE: head_bytes,
             Setting.NO_RFC7540_PRIORITIES: 1,
+            Setting.ENABLE_CONNECT_PROTOCOL: 1,
         }
     )
     session.set_local_window_size(4 * window_bytes)

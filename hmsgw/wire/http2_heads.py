@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hmsgw.reasons import HEAD_TOO_LARGE, TARGET_TOO_LONG
+from hmsgw.reasons import HEAD_TOO_LARGE, TARGET_TOO_LONG, UNKNOWN_PROTOCOL
 from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import BadLine, FieldPairs
@@ -21,6 +21,8 @@ from hmsgw.wire.target import authorities, check_visible, is_plain_target
 #: Belong to a connection of HTTP/1.1 and make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
 _FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _MARKED = HOP_BY_HOP | FRAMING | MANAGED | {b"expect", b"cookie"}
+#: RFC 8441 section 5: left out, as the stream says as much.
+_HANDSHAKE_OF_HTTP1 = frozenset({b"sec-websocket-key", b"sec-websocket-accept"})
 _SCHEMES = frozenset({b"https", b"http"})
 FIELD_OVERHEAD_BYTES = 32
 """What a field counts besides its bytes (RFC 9113 section 6.5.2)."""
@@ -175,6 +177,9 @@ def _read_pseudo(request: RequestHead, pseudo: dict[bytes, bytes], fields: list[
     if method == b"CONNECT" and not pseudo:
         request.target = request.authority
         return
+    protocol = pseudo.pop(b":protocol", None)
+    if protocol is not None:
+        _read_protocol(request, protocol, fields)
     if pseudo.pop(b":scheme", b"") not in _SCHEMES:
         raise EdgeFault("The request's scheme is neither http nor https.")
     target = pseudo.pop(b":path", b"")
@@ -186,6 +191,18 @@ def _read_pseudo(request: RequestHead, pseudo: dict[bytes, bytes], fields: list[
     if 0x23 in target:
         raise EdgeFault("A request target has no fragment.")
     request.target = target
+
+
+def _read_protocol(request: RequestHead, protocol: bytes, fields: list[Field]) -> None:
+    """Extended CONNECT (RFC 8441 section 4). To everybody else it is the GET that it would be in HTTP/1.1."""
+    if request.method != b"CONNECT":
+        raise EdgeFault("Only CONNECT has a :protocol.")
+    if protocol.lower() != b"websocket":
+        raise EdgeFault("CONNECT leads to no other protocol here than websocket.", UNKNOWN_PROTOCOL)
+    if request.length is not None:
+        raise EdgeFault("A WebSocket's opening has neither a length nor an end.")
+    request.method, request.websocket, request.chunked, request.strip = b"GET", True, False, True
+    fields[:] = [field for field in fields if field[0] not in _HANDSHAKE_OF_HTTP1]
 
 
 def response_pairs(head: ResponseHead, wall_s: float) -> list[tuple[bytes, bytes]]:

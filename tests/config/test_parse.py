@@ -63,6 +63,24 @@ class ConfigTests(SynchronousTestCase):
             3600.0, None, type(service.retries)(budget=0.5, on=("connect",)),
         ))  # fmt: skip
 
+    def test_long_idle(self) -> None:
+        """What may be silent has an hour, unless the file names any `idle` at all; a reload that names it is a change."""
+        said = good("""
+            services:
+              a: {timeouts: {idle: 60s}}
+              b: {timeouts: {total: 2h}}
+              c: {timeouts: {idle: off}}
+              d: {timeouts: {idle: 5s}}
+              e: {}
+              f: {timeouts: {}}
+        """).services
+        self.assertEqual(
+            [60.0, 3600.0, None, 5.0, 3600.0, 3600.0], [said[name].timeouts.long_idle for name in "abcdef"]
+        )
+        self.assertEqual(
+            (False, True, True), (said["a"].is_like(said["e"]), said["e"].is_like(said["f"]), said["a"].is_like(said["a"]))
+        )
+
     def test_later(self) -> None:
         """Each name that a later version delivers is refused with its place, and its default is accepted."""
         later = {

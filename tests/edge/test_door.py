@@ -41,7 +41,7 @@ class DoorTests(SynchronousTestCase):
         clock = Clock()
         return Door(
             "public", "https", Limits(connections=connections), DeadlineSettings(), Deadlines(clock, clock.seconds),
-            clock.seconds, lambda *_: None, str, gauge, crowd, h2_gauge=Gauge(), become=become, soon=lambda call: call(),
+            clock.seconds, lambda *_: None, str, gauge, crowd, h2_gauge=Gauge(), websocket_gauge=Gauge(), become=become, soon=lambda call: call(),
             unsent=lambda wire: wire.unsent,
         )  # fmt: skip
 

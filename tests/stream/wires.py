@@ -66,7 +66,7 @@ class Stage:
         self.gauge, self.crowd = Crowd(), Crowd()
         self.door = Door(
             "legacy", "http", Limits(**limits), DeadlineSettings(), self.deadlines, self.clock.seconds, lambda *_: None,
-            str, Crowd(), self.crowd, h2_gauge=Crowd(), become=lambda *_: None, soon=lambda call: call(),
+            str, Crowd(), self.crowd, h2_gauge=Crowd(), websocket_gauge=Crowd(), become=lambda *_: None, soon=lambda call: call(),
             unsent=lambda wire: wire.unsent,
         )  # fmt: skip
         self.door.stream_gauge = self.gauge

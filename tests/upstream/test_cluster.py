@@ -31,6 +31,7 @@ class Asking:
     """An exchange that asks for a connection."""
 
     speaks_grpc = False
+    opens_tunnel = False
     caller = IPv4Address("TCP", "192.0.2.7", 50000)
     peer = Peer()
 

@@ -15,6 +15,7 @@ from hmsgw.config.model import NOWHERE, Route, Service
 from hmsgw.plugins.grpc_web import GrpcWeb
 from tests.walks.h2_client import begin
 from tests.walks.walk import OK, Walk
+from tests.walks.websocket import OPENING, switched
 
 _HOW: Any = {"deadline_s": 5, "shadow": False, "count_decision": lambda plugin, decision: None}
 HTTP1 = Service(protocol="http/1.1")
@@ -107,6 +108,18 @@ class BothWaysTests(SynchronousTestCase):
         self.assertEqual(b"", walk.client_sees())
         waits[1].callback(None)
         self.assertIn(b"4\r\nokok\r\n1\r\n!\r\n", walk.client_sees())
+
+    def test_websocket(self) -> None:
+        """What goes through a WebSocket is its own; but an answer that opens none is one like any other."""
+        walk = Walk(changing(Doubles()))
+        walk.client_sends(OPENING)
+        walk.upstream_sends(OK)
+        self.assertIn(b"okok", walk.client_sees())
+        walk = Walk(changing(Doubles()))
+        walk.client_sends(OPENING)
+        walk.upstream_sends(switched() + b"\x81\x02hi")
+        seen = walk.client_sees()
+        self.assertTrue(seen.startswith(b"HTTP/1.1 101 ") and seen.endswith(b"\x81\x02hi"), seen)
 
     def test_never_twice(self) -> None:
         """A request whose body was changed is not sent again: the plugin has had its pieces."""

@@ -196,7 +196,8 @@ class Walk:
         )
         self.door = Door(
             "public", "http", self.plane.limits, deadlines or DeadlineSettings(), self.deadlines, self.clock.seconds,
-            Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), become=become, soon=self.turns.soon,
+            Exchange, canonical_host, Gauge(), Crowd(), h2_gauge=Gauge(), websocket_gauge=Gauge(),
+            become=become, soon=self.turns.soon,
             unsent=lambda wire: wire.unsent,
         )  # fmt: skip
         self.door.plane = self.plane

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.reasons import BAD_PATH, BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG
+from hmsgw.reasons import BAD_PATH, BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG, UNKNOWN_PROTOCOL
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.heads import RequestHead, ResponseHead
 from hmsgw.wire.http1 import parse_request
@@ -107,6 +107,29 @@ class RequestHeadTests(SynchronousTestCase):
         self.refused(BAD_REQUEST, (b":path", b"/b"))
         self.refused(BAD_REQUEST, (b"a", b"1"), (b":protocol", b"websocket"))
         self.refused(BAD_REQUEST, protocol=b"websocket", method=b"CONNECT")
+
+    def test_extended_connect(self) -> None:
+        """RFC 8441: a WebSocket's opening is a GET to whoever reads on, without the key of HTTP/1.1's handshake."""
+        version = (b"sec-websocket-version", b"13")
+        head = read(
+            version, (b"sec-websocket-key", b"x"), (b"sec-websocket-accept", b"x"), protocol=b"WebSocket",
+            method=b"CONNECT", ended=False,
+        )  # fmt: skip
+        self.assertEqual((b"GET", b"/a?b", True, None, False), (head.method, head.target, head.websocket, head.length, head.chunked))
+        self.assertEqual([b"sec-websocket-version"], [field[0] for field in head.fields])
+        self.assertFalse(read().websocket)
+        for reason, more, how in (
+            (UNKNOWN_PROTOCOL, (), {"protocol": b"connect-udp"}),
+            (UNKNOWN_PROTOCOL, (), {"protocol": b""}),
+            (BAD_REQUEST, (), {"protocol": b"websocket", "method": b"GET"}),
+            (BAD_REQUEST, (), {"protocol": b"websocket", "ended": True}),
+            (BAD_REQUEST, (), {"protocol": b"websocket", "path": None}),
+            (BAD_REQUEST, (), {"protocol": b"websocket", "scheme": None}),
+            (BAD_REQUEST, (), {"protocol": b"websocket", "authority": None}),
+            (BAD_REQUEST, ((b"content-length", b"0"),), {"protocol": b"websocket"}),
+            (BAD_REQUEST, ((b"upgrade", b"websocket"),), {"protocol": b"websocket"}),
+        ):
+            self.refused(reason, *more, **{"method": b"CONNECT", "ended": False, **how})
 
     def test_bad_fields(self) -> None:
         """What would be another field, or another request, in HTTP/1.1."""
