@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.config.model import Limits
 from tests.edge.test_h2_connection import PREFACE, frame
 from tests.walks.walk import OK, Walk
+from tests.walks.websocket import AWAY, key_sent, switched
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n"
@@ -32,7 +33,7 @@ class Mutation:
     def run(self) -> None:
         """To the end of the connection."""
         for _ in range(self.dice.randrange(2, 16)):
-            self.dice.choices((self.sends, self.upstreams_answer, self.upstreams_go, self.time_passes), (12, 3, 1, 1))[0]()
+            self.dice.choices(CALLS, WEIGHTS)[0](self)
         self.send()
         self.upstreams_answer()
         if self.walk.client.closed is None:
@@ -58,7 +59,10 @@ class Mutation:
     def upstreams_answer(self) -> None:
         self.send()
         for wire in self.walk.upstreams:
-            if wire.closed is None and wire.take():
+            sent = wire.take() if wire.closed is None else b""
+            if b"\r\nSec-WebSocket-Key: " in sent and self.dice.random() < 0.7:
+                wire.protocol.dataReceived(switched(key_sent(sent)) + self.dice.choice([b"", AWAY, b"\x81"]))
+            elif sent:
                 wire.protocol.dataReceived(self.dice.choice(ANSWERS))
         self.catch_up()
 
@@ -69,6 +73,11 @@ class Mutation:
 
     def time_passes(self) -> None:
         self.walk.passes(self.dice.choice([1, 80]))
+
+    def drains(self) -> None:
+        self.send()
+        self.walk.door.drain()
+        self.catch_up()
 
     def frame(self) -> bytes:
         dice = self.dice
@@ -90,6 +99,9 @@ class Mutation:
         method = dice.choice([b"GET", b"GET", b"POST", b"HEAD", b"CONNECT", b"get it"])
         path = dice.choice([b"/a", b"/b", b"/%2f", b"x"])
         fields = [(b":method", method), (b":scheme", b"http"), (b":authority", b"a"), (b":path", path)]
+        if dice.random() < 0.2:
+            fields[0] = (b":method", b"CONNECT")
+            fields += [(b":protocol", dice.choice([b"websocket", b"websocket", b"x"])), (b"sec-websocket-version", b"13")]
         if dice.random() < 0.3:
             fields.append((b"content-length", dice.choice([b"0", b"5", b"x"])))
         if dice.random() < 0.2:
@@ -97,6 +109,10 @@ class Mutation:
         if dice.random() < 0.2:
             dice.shuffle(fields)
         return bytes(Encoder().encode(fields, huffman=dice.random() < 0.5))
+
+
+CALLS = (Mutation.sends, Mutation.upstreams_answer, Mutation.upstreams_go, Mutation.time_passes, Mutation.drains)
+WEIGHTS = (12, 3, 1, 1, 0.3)
 
 
 class MutatedTests(SynchronousTestCase):

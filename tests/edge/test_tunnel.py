@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.api import HTTPError
@@ -137,6 +138,47 @@ class OpeningTests(SynchronousTestCase):
             self.assertEqual("aborted" if step is None else walk.upstream.closed, walk.upstream.closed)
             self.assertIsNotNone(walk.upstream.closed)
         self.flushLoggedErrors()
+
+    def test_response_step_waits(self) -> None:
+        """What either side says meanwhile comes behind the answer, in order, also when the upstream has gone by then."""
+        for goes in (False, True):
+            waiting: Deferred[None] = Deferred()
+
+            def wait(req: object, resp: object, waiting: Deferred[None] = waiting) -> Deferred[None]:
+                return waiting
+
+            walk = Walk(chain_of(respond=(wait,)))
+            walk.client_sends(OPENING + HELLO)
+            walk.upstream_sees()
+            walk.upstream_sends(switched() + WORLD)
+            self.assertEqual((b"", b""), (walk.client_sees(), walk.upstream_sees()))
+            if goes:
+                walk.upstream.lost()
+            waiting.callback(None)
+            answer = walk.client_sees()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 101 ") and answer.endswith(b"\r\n\r\n" + WORLD), answer)
+            if goes:
+                self.assertEqual(("closed", [("GET", "/chat", 101, "")]), (walk.client.closed, walk.records))
+            else:
+                self.assertEqual((HELLO, True), (walk.upstream_sees(), walk.upstream.reading))
+
+    def test_waiting_step_refuses(self) -> None:
+        """Behind a wait as without one: nothing that was said goes anywhere, and the connection closes behind it."""
+        waiting: Deferred[None] = Deferred()
+
+        def wait(req: object, resp: object) -> Deferred[None]:
+            return waiting
+
+        walk = Walk(chain_of(respond=(wait,)))
+        walk.client_sends(OPENING + HELLO)
+        walk.upstream_sees()
+        walk.upstream_sends(switched() + WORLD)
+        waiting.errback(HTTPError(403))
+        answer = walk.client_sees()
+        self.assertIn(b" 403 ", answer)
+        self.assertNotIn(b"world", answer)
+        self.assertEqual((b"", True), (walk.upstream_sees(), walk.client.half_closed))
+        self.assertIsNotNone(walk.upstream.closed)
 
     def test_plugin_spoils_the_handshake(self) -> None:
         """A plugin that takes the key away or makes it a POST: 500, and nothing is sent."""

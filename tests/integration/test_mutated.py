@@ -14,6 +14,8 @@ GOOD = [
     b"GET /a?b=c HTTP/1.1\r\nHost: a:80\r\nConnection: keep-alive, X-B\r\nX-B: 1\r\nExpect: 100-continue\r\n\r\n",
     b"HEAD /%41/../b HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
     b"PUT http://a/b HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nUpgrade: x\r\nConnection: upgrade, te\r\n\r\n",
+    b"GET /a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
 ]
 ACCIDENTS = [
     b"\r", b"\n", b"\r\n", b"\0", b" ", b"\t", b":", b",", b";", b"\x0b", b"\xff", b"0", b"-", b"+", b"chunked",
