@@ -62,7 +62,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         )
         self.streams: dict[int, H2Stream] = {}
         self._written: set[H2Stream] = set()
-        self._budget = Budget()
+        self.budget = Budget()
         self._order = FrameOrder()
         self._idle_frames = 0
         self._behind = b""
@@ -143,7 +143,7 @@ class H2Connection(H2Writer, TwistedProtocol):
     def _receive(self, data: bytes) -> int | None:
         """None, or the error that ends the connection."""
         idle, self._idle_frames = self._order.idle - self._idle_frames, self._order.idle
-        if idle and not self._budget.spend(idle):
+        if idle and not self.budget.spend(self.door.seconds(), idle):
             return ErrorCode.ENHANCE_YOUR_CALM
         try:
             self.session.receive_data(data)
@@ -189,7 +189,7 @@ class H2Connection(H2Writer, TwistedProtocol):
 
     def _request(self, event: RequestReceived) -> None:
         door = self.door
-        self._budget.earn_request()
+        self.budget.earn_request()
         self._idle_at = NEVER
         number = self._last_id = event.stream_id
         fault: EdgeFault | None = None
@@ -210,7 +210,7 @@ class H2Connection(H2Writer, TwistedProtocol):
     def _data(self, event: DataReceived) -> None:
         data, ended = event.data, event.end_stream
         if data:
-            self._budget.earn_bytes(len(data) + 1024)
+            self.budget.earn_piece(len(data))
         elif not ended and not self._afford():
             return
         stream = self.streams.get(event.stream_id)
@@ -255,7 +255,7 @@ class H2Connection(H2Writer, TwistedProtocol):
 
     def _count_reset(self) -> None:
         """A stream has ended by the client's will or fault."""
-        if not self._budget.spend_reset(self.door.seconds()):
+        if not self.budget.spend_reset(self.door.seconds()):
             self._end(ErrorCode.ENHANCE_YOUR_CALM)
 
     def _stream_closed(self, event: StreamClosed) -> None:
@@ -276,7 +276,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         self._afford()
 
     def _afford(self) -> bool:
-        if self._budget.spend():
+        if self.budget.spend(self.door.seconds()):
             return True
         self._end(ErrorCode.ENHANCE_YOUR_CALM)
         return False

@@ -16,6 +16,7 @@ from hmsgw.edge.peer import Peer
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead, ResponseHead, has_content
 from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
+from hmsgw.wire.http2_budget import Budget
 from hmsgw.wire.http2_heads import informational_pairs, response_pairs, trailer_pairs
 
 
@@ -25,6 +26,7 @@ class Carrier(Protocol):
     door: Door
     peer: Peer
     session: Session
+    budget: Budget
 
     def flush(self) -> None: ...
     def flush_soon(self) -> None: ...
@@ -146,6 +148,7 @@ class H2Stream:
     def send_data(self, data: bytes) -> None:
         if self._body_allowed and data and not self.gone:
             self._ask(self._carrier.session.send_data, self.number, data)
+            self._carrier.budget.earn_piece(len(data))
             self.queued += len(data)
             if self.queued > self._carrier.door.limits.buffer and not self._full and self.exchange is not None:
                 # Not only after the write: libuv reads an upstream up to 32 times (8 MiB) before anything is written.

@@ -31,7 +31,7 @@ class H2Writer:
     session: Session
     streams: dict[int, H2Stream]
     _again: bool
-    _budget: Budget
+    budget: Budget
     _busy: bool
     _closing: bool
     _flushing: bool
@@ -78,7 +78,6 @@ class H2Writer:
             data = session.data_to_send(_WRITE_BYTES)
             if not data:
                 return
-            self._budget.earn_bytes(len(data))
             write(data)
 
     def _settle(self) -> None:

@@ -83,7 +83,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self._joined: list[bytes] = []
         self._joined_to: UpstreamStream | None = None
         self._frames = ServerFrames()
-        self._budget = Budget()
+        self.budget = Budget()
         self._idle_frames = 0
         self._behind = b""
         self._heard = False
@@ -198,7 +198,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             self.session.receive_data(data)
         except NGH2Error:
             return False
-        return not idle or self._budget.spend(idle)
+        return not idle or self.budget.spend(self.seconds(), idle)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = self._closing = True
@@ -241,7 +241,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def _data(self, event: DataReceived) -> None:
         data, ended = event.data, event.end_stream
         if data:
-            self._budget.earn_bytes(len(data) + 1024)
+            self.budget.earn_piece(len(data))
         elif not ended:
             self._control(event)
             return
@@ -311,7 +311,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             self._owner.ready(self)
 
     def _control(self, event: object) -> None:
-        if not self._budget.spend():
+        if not self.budget.spend(self.seconds()):
             self._broken("The upstream sends control frames without end.")
 
     # --- the end

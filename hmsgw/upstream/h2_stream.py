@@ -20,6 +20,7 @@ from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
 from hmsgw.wire.http2_answers import response_head
+from hmsgw.wire.http2_budget import Budget
 from hmsgw.wire.http2_heads import trailer_pairs
 
 _MAX_INTERIM = 32
@@ -35,6 +36,7 @@ class Carrier(Protocol):
     name: str
     scheme: bytes
     session: Session
+    budget: Budget
     deadlines: Deadlines
 
     def seconds(self) -> float: ...
@@ -106,6 +108,7 @@ class UpstreamStream:
             self._carrier.session.send_data(self.number, data)
         except NGH2Error:
             return  # the stream is closed already: the event that says so is on its way
+        self._carrier.budget.earn_piece(len(data))
         self._carrier.written(self)
 
     def send_end(self, trailers: list[Field]) -> None:

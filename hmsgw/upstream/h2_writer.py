@@ -30,7 +30,7 @@ class StreamsWriter:
     soon: Callable[[Callable[[], None]], object]
     lost: bool
     _again: bool
-    _budget: Budget
+    budget: Budget
     _busy: bool
     _closing: bool
     _flushing: bool
@@ -71,7 +71,6 @@ class StreamsWriter:
             data = self.session.data_to_send(_WRITE_BYTES)
             if not data:
                 return
-            self._budget.earn_bytes(len(data))
             self.transport.write(data)
 
     def pauseProducing(self) -> None:

@@ -121,6 +121,22 @@ class GrpcTests(GatewayCase):
             said.append(answer)
         self.assertEqual([b"W%d" % n for n in range(20)], said)
 
+    def test_many_small_messages(self) -> None:
+        """A long talk in small messages, each with its windows and PINGs, is no flood."""
+        self.begin()
+        turn = threading.Semaphore(1)
+
+        def words() -> Iterator[bytes]:
+            for _ in range(6000):
+                turn.acquire()
+                yield b"w"
+
+        count = 0
+        for _ in self.channel.stream_stream("/test.Service/Talk")(words(), timeout=60):
+            count += 1
+            turn.release()
+        self.assertEqual(6000, count)
+
     def test_large(self) -> None:
         """Messages larger than every window, both ways."""
         self.begin()
