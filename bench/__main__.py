@@ -22,6 +22,7 @@ from bench.idle import idle
 from bench.peers import ALL
 from bench.peers.peer import Peer
 from bench.processes import OriginEnded, StartFailed, two_cores
+from bench.protocols import protocols
 from bench.results import Row
 from bench.routing import routing
 from bench.small import small
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, Callable[[Ground, list[Row]], None]] = {
     "bodies": bodies,
     "idle": idle,
     "routing": routing,
+    "protocols": protocols,
 }
 _TOOLS = {"wrk": "apt install wrk", "taskset": "apt install util-linux"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 
 from bench.load import Counted, LoadFailed, output_of
 
@@ -15,13 +16,16 @@ STREAMS = 4
 """At once on each connection."""
 
 
-def run(url: str, token: str | None, *, connections: int, seconds: float) -> Counted:
-    """Load the URL from kept-alive connections, `STREAMS` requests at once on each. Raises LoadFailed."""
+def run(
+    url: str, token: str | None, *, connections: int, seconds: float, more: Sequence[str] = ()
+) -> Counted:
+    """Load the URL from kept-alive connections, `STREAMS` requests at once on each. more: options.
+    Raises LoadFailed."""
     h2load = shutil.which("h2load")
     if h2load is None:
         raise LoadFailed("h2load is not installed: apt install nghttp2-client")
     whole_s = max(1, round(seconds))
-    options = ["-t1", f"-c{connections}", f"-m{STREAMS}", f"-D{whole_s}"]
+    options = ["-t1", f"-c{connections}", f"-m{STREAMS}", f"-D{whole_s}", *more]
     if token:
         options += ["-H", f"Authorization: Bearer {token}"]
     return counted(output_of(h2load, options, url, whole_s), whole_s)

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import cpu
 from bench.material import Material
 from bench.origin import Origin
-from bench.peers.peer import Job, Launch, Peer, Stage
+from bench.peers.peer import Job, Launch, Peer, Spoken, Stage
 from bench.processes import Running, free_ports, running
 
 
@@ -68,7 +68,14 @@ class Subject:
 
 @contextlib.contextmanager
 def started(
-    ground: Ground, peer: Peer, program: str, job: Job, *, routes: int = 1, origin_port: int | None = None
+    ground: Ground,
+    peer: Peer,
+    program: str,
+    job: Job,
+    *,
+    routes: int = 1,
+    origin_port: int | None = None,
+    spoken: Spoken = "http/1.1",
 ) -> Iterator[Subject]:
     """A subject, ended when the block ends. Raises StartFailed; OriginEnded when that happened meanwhile."""
     plain_port, tls_port, admin_port = free_ports(3)
@@ -84,6 +91,7 @@ def started(
         tls_port=tls_port,
         admin_port=admin_port,
         routes=routes,
+        spoken=spoken,
     )
     launch = peer.launch(program, stage)
     command, output = launch.command, folder / "output"

@@ -25,7 +25,7 @@ registry: {{kind: none}}
 limits: {{connections: 30000}}
 deadlines: {{keep_alive: 1h}}
 services:
-  origin: {{endpoints: ["http://127.0.0.1:{origin}"]}}
+  origin: {{endpoints: ["http://127.0.0.1:{origin}"], protocol: {protocol}}}
 plugins:
   caller: {{plugin: jwt, public_key: {public_key}, issuer: {issuer}, audience: {audience}, algorithms: [RS256]}}
   plenty: {{plugin: rate, limit: {limit}, per: minute, key: ip}}
@@ -43,6 +43,7 @@ def configuration(stage: Stage) -> str:
         tls=stage.tls_port,
         admin=stage.admin_port,
         origin=stage.origin_port,
+        protocol="h2c" if stage.spoken == "h2c" else "http/1.1",
         certificate=stage.material.certificate,
         key=stage.material.key,
         public_key=stage.material.public_key,

@@ -17,6 +17,7 @@ defaults
   timeout client 1h
   timeout http-keep-alive 1h
   timeout server 60s
+  timeout tunnel 1h
   timeout connect 5s
   option http-keep-alive
 frontend edge
@@ -30,7 +31,7 @@ frontend admin
   http-request use-service prometheus-exporter if {{ path /metrics }}
 backend origin
   http-reuse always
-  server origin 127.0.0.1:{origin}
+  server origin 127.0.0.1:{origin}{protocol}
 """
 
 _LOG = """\
@@ -61,6 +62,7 @@ def _launch(binary: str, stage: Stage) -> Launch:
         tls=stage.tls_port,
         admin=stage.admin_port,
         origin=stage.origin_port,
+        protocol=" proto h2" if stage.spoken == "h2c" else "",
         both=stage.material.both,
     )
     return Launch([binary, "-db", "-f", str(stage.write("haproxy.cfg", text))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.origin import scratch_folders
-from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Stage
+from bench.peers.peer import KEPT_TO_ORIGIN, Launch, Peer, Spoken, Stage
 from bench.processes import on_path
 
 _CONFIGURATION = """\
@@ -19,13 +19,23 @@ http {{
     listen 127.0.0.1:{plain} backlog=16384;
     listen 127.0.0.1:{tls} ssl http2 backlog=16384;
     ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
-    location / {{
-      proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }}
+    location / {{ {location} }}
   }}
 }}
 """
+
+
+_LOCATIONS: dict[Spoken, str] = {
+    "http/1.1": (
+        'proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; '
+        "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+    ),
+    "h2c": "grpc_pass grpc://origin; grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for; grpc_read_timeout 1h;",
+    "websocket": (
+        "proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
+        'proxy_set_header Connection "upgrade"; proxy_read_timeout 1h;'
+    ),
+}
 
 
 def _launch(binary: str, stage: Stage) -> Launch:
@@ -34,6 +44,7 @@ def _launch(binary: str, stage: Stage) -> Launch:
         scratch=scratch_folders(stage.folder),
         origin=stage.origin_port,
         kept=KEPT_TO_ORIGIN,
+        location=_LOCATIONS[stage.spoken],
         plain=stage.plain_port,
         tls=stage.tls_port,
         certificate=stage.material.certificate,

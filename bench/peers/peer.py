@@ -15,6 +15,9 @@ from bench.material import Material
 Job = Literal["bare", "whole"]
 """bare: proxy, nothing else. whole: RS256 token, rate limit, JSON access log to a file, metrics."""
 
+Spoken = Literal["http/1.1", "h2c", "websocket"]
+"""To the origin. h2c: gRPC. websocket: HTTP/1.1 with upgrades."""
+
 KEPT_TO_ORIGIN = 128
 """Idle connections to the origin that each peer may keep."""
 LIMIT_PER_MINUTE = 1_000_000_000
@@ -34,6 +37,7 @@ class Stage:
     admin_port: int
     routes: int = 1
     """More than one: as many literal routes `/route-N/*`. Only the gateway's own scenario asks for that."""
+    spoken: Spoken = "http/1.1"
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
