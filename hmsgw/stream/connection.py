@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hmsgw.deadlines import NEVER
@@ -18,6 +19,8 @@ from hmsgw.stream.side import Side
 from hmsgw.stream.table import SniTable, StreamEntry
 from hmsgw.wire.client_hello import BadClientHello, NotTls, ServerNameReader
 from hmsgw.wire.proxy_protocol import proxy_header
+
+_log = Logger()
 
 _LOOK_S = 15.0
 IDLE = "idle"
@@ -225,6 +228,11 @@ class StreamConnection(Side):
         self._attempt = None
         entry, member = self.entry, self._member
         assert entry is not None
+        if member.failures == 0:
+            _log.warn(
+                "service {service}: no connection to {endpoint}: {fault}",
+                service=entry.service, endpoint=member.name, fault=failure.getErrorMessage(),
+            )  # fmt: skip
         member.connect_failed(self._door.seconds())
         self._give_back()
         if len(self._tried) < entry.cluster.settings.retries.attempts and self._may_retry(entry):

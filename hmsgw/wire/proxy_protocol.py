@@ -131,10 +131,10 @@ def crc32c(data: bytes) -> int:
 
 
 def proxy_header(source: tuple[str, int], target: tuple[str, int]) -> bytes:
-    """A version 2 header that says who the client is, and whom it reached: (address, port) each. Addresses of two
-    families are both written as IPv6; what is no address makes it LOCAL."""
+    """A version 2 header that says who the client is, and whom it reached: (address, port) each. IPv4-mapped addresses
+    are IPv4; addresses of two families are both written as IPv6; what is no address makes it LOCAL."""
     try:
-        found = [ip_address(address.partition("%")[0]) for address, _ in (source, target)]
+        found = [_unmapped(address) for address, _ in (source, target)]
     except ValueError:
         return SIGNATURE + struct.pack(">BBH", _LOCAL, 0, 0)
     ports = struct.pack(">HH", source[1], target[1])
@@ -144,3 +144,9 @@ def proxy_header(source: tuple[str, int], target: tuple[str, int]) -> bytes:
         one.packed if isinstance(one, IPv6Address) else bytes(10) + b"\xff\xff" + one.packed for one in found
     )
     return SIGNATURE + struct.pack(">BBH", _PROXY, _TCP6, 36) + wide + ports
+
+
+def _unmapped(address: str) -> IPv4Address | IPv6Address:
+    """Raises ValueError."""
+    found = ip_address(address.partition("%")[0])
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found

@@ -252,6 +252,8 @@ class StreamTests(GatewayCase):
         with self.assertRaises((ssl.SSLError, ConnectionError)):
             self.asked(gateway, "dead.gov")
         self.assertEqual("upstream-connect", self.ended(gateway)[0]["reason"])
+        said = [line["message"] for line in gateway.lines("log") if "service dead" in line["message"]]
+        self.assertEqual(1, len(said), said)
 
     def test_slow_reader(self) -> None:
         """However much a service sends, a client that does not read does not make us hold it; and it all arrives."""

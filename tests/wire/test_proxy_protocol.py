@@ -134,3 +134,8 @@ class WriteTests(SynchronousTestCase):
             self.assertEqual((len(header), source[1]), (found.length, found.source[1]))
             self.assertIn(found.source[0], (source[0], "::ffff:c000:207"))
         self.assertEqual(Announced(16, None), read_proxy_header(proxy_header(("unix", 0), ("10.0.0.1", 1))))
+
+    def test_dual_stack(self) -> None:
+        """On a socket for both families our own end is IPv4-mapped; that makes an IPv4 client no other."""
+        header = proxy_header(("192.0.2.7", 50000), ("::ffff:10.0.0.1", 443))
+        self.assertEqual((Announced(28, ("192.0.2.7", 50000)), 0x11), (read_proxy_header(header), header[13]))
