@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -11,10 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from hmsgw.transport.pem import load_chain
+from hmsgw.wire.proxy_protocol import proxy_header
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
 from tests.integration.spine import Spine
 from tests.integration.wire import dial, read_all, trusting
 from tests.transport.minting import Pair, authority, leaf
+from tests.wire.test_client_hello import openssl_hello
 
 CONFIG = """\
 listeners:
@@ -84,8 +88,6 @@ def secured(pair: Pair, name: bytes) -> Callable[[Any], None]:
 
     def script(connection: Any) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        from hmsgw.transport.pem import load_chain
-
         load_chain(context, *pair.both)
         with context.wrap_socket(connection, server_side=True) as sock:
             sock.sendall(name)
@@ -228,6 +230,32 @@ class StreamTests(GatewayCase):
         self.assertIn("did not come within 1 s", said[5])
         self.assertEqual(6, gateway.metric("gateway_connections_refused_total", listener="legacy", reason="sni"))
         self.assertEqual([], gateway.lines("stream"))
+
+    def test_mutated(self) -> None:
+        """Hundreds of ClientHellos and PROXY headers with bytes changed, cut or doubled: no traceback, nothing held, and
+        whoever is honest is served."""
+        gateway = self.started(proxied=", proxy_protocol: required, proxy_from: [127.0.0.0/8]")
+        dice = random.Random(20240601)
+        header = proxy_header(("192.0.2.7", 50000), ("10.0.0.1", 443))
+        starts = (header + openssl_hello("x.mainframe.gov"), b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n" + openssl_hello(None))
+        before, where = gateway.files(), ("127.0.0.1", gateway.port("legacy"))
+        for _ in range(300):
+            data = bytearray(dice.choice(starts))
+            for _ in range(dice.randint(1, 4)):
+                at = dice.randrange(len(data))
+                data[at : at + dice.choice((0, 1, 1, 5))] = dice.choice((b"", bytes([dice.randrange(256)]), data[at : at + 9]))
+            with socket.create_connection(where, 10) as sock:
+                try:
+                    sock.sendall(data)
+                    if dice.random() < 0.5:
+                        sock.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass
+        eventually("nothing is held", lambda: gateway.files() <= before + 5 and not gateway.metric("gateway_connections"))
+        with socket.create_connection(where, 10) as plain:
+            plain.sendall(header)
+            with trusting().wrap_socket(plain, server_hostname="x.mainframe.gov") as sock:
+                self.assertEqual(b"cics", sock.recv(10))
 
     def test_may_not(self) -> None:
         """`ip-filter` stands before a stream."""
