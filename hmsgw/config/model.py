@@ -242,6 +242,7 @@ class Stream:
     """Never empty after parsing: the listener and its names unless given."""
     where: Where = NOWHERE
     listener_where: Where = NOWHERE
+    service_where: Where = NOWHERE
     sni_where: Where = NOWHERE
 
 

@@ -43,6 +43,10 @@ def tell_streams(config: Config, at: At) -> None:
             there = ", ".join(listeners) or "none: the one on --port serves HTTP"
             why = f"no listener is called {quoted(stream.listener)}; there are {there}"
             at.fault_at(stream.listener_where, "streams", why)
+        service = config.services.get(stream.service)
+        if service is not None and any(url.startswith("https://") for url in service.endpoints):
+            why = f"`{stream.service}` has https:// endpoints, and TLS of ours is never put round a stream; write http://"
+            at.fault_at(stream.service_where, "streams", why)
         for name in stream.sni or ("",):
             twin = taken.setdefault((stream.listener, name), stream.where)
             if twin is not stream.where:

@@ -41,6 +41,12 @@ class StreamTests(ChecksCase):
         self.one(LISTENERS + "streams: [{listener: a, service: x, sni: 'a b'}]", "2:42", "is no host name")
         self.one(LISTENERS + "streams: [{listener: a, service: x, sni: []}]", "2:42", "empty")
 
+    def test_endpoints(self) -> None:
+        """A stream has no TLS of ours towards its service."""
+        services = "services: {x: {endpoints: ['https://a:1']}, y: {endpoints: ['http://a:1']}}\n"
+        good(LISTENERS + services + "streams: [{listener: a, service: y}]")
+        self.one(LISTENERS + services + "streams: [{listener: a, service: x}]", "3:34", "write http://")
+
     def test_no_way_in(self) -> None:
         """Routes that no listener is left for."""
         only = "listeners: [{name: a, port: 1, tls: off}]\nstreams: [{listener: a, service: x}]\n"
