@@ -22,6 +22,7 @@ from hmsgw.upstream.h2_stream import UpstreamStream
 from hmsgw.upstream.h2_writer import StreamsWriter
 from hmsgw.wire.faults import UpstreamFault
 from hmsgw.wire.http2 import (
+    MAX_CONCURRENT_STREAMS,
     DataReceived,
     ErrorCode,
     GoAwayReceived,
@@ -35,7 +36,6 @@ from hmsgw.wire.http2 import (
     TrailersReceived,
     WindowUpdated,
     client_session,
-    most_streams,
 )
 from hmsgw.wire.http2_budget import Budget
 from hmsgw.wire.http2_order import ServerFrames
@@ -77,6 +77,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self._owner = owner
         self._streams: dict[int, UpstreamStream] = {}
         self._leased = 0
+        self._most = _MAX_STREAMS
         self._written: set[UpstreamStream] = set()
         self._headed: list[UpstreamStream] = []
         self._resets: set[int] = set()
@@ -99,10 +100,15 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             self.is_ready
             and not self._going
             and not self._closing
-            and self._leased < _MAX_STREAMS
-            and self._leased < most_streams(self.session)
-            and self.session.can_send_request
+            and self._leased < self._most
+            and self._can_begin()
         )
+
+    def _can_begin(self) -> bool:
+        try:
+            return bool(self.session.can_send_request)
+        except NGH2Error:
+            return False  # the library is ending it
 
     def lease(self, exchange: UpstreamEvents, first_byte_s: float | None, idle_s: float | None) -> UpstreamStream:
         """A stream of the exchange's own; its request follows."""
@@ -305,6 +311,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
 
     def _settings(self, event: SettingsReceived) -> None:
         self._control(event)
+        self._most = min(event.settings.get(MAX_CONCURRENT_STREAMS, self._most), _MAX_STREAMS)
         if not self.is_ready and not self._closing:
             self.is_ready = True
             self.deadlines.arm(self, self.seconds() + _IDLE_S)

@@ -30,16 +30,17 @@ from ngh2.exceptions import DenialOfServiceError, NGH2Error
 from hmsgw.wire.http2_heads import FIELD_OVERHEAD_BYTES
 
 __all__ = [
-    "PREFACE_HEAD", "DataReceived", "DenialOfServiceError", "ErrorCode", "GoAwayReceived",
+    "MAX_CONCURRENT_STREAMS", "PREFACE_HEAD", "DataReceived", "DenialOfServiceError", "ErrorCode", "GoAwayReceived",
     "InformationalResponseReceived", "NGH2Error", "PingReceived", "PriorityUpdateReceived", "RequestReceived",
     "ResponseReceived", "Session", "SettingsReceived", "StreamClosed", "StreamReset", "TrailersReceived",
-    "WindowUpdated", "client_session", "goaway", "most_streams", "server_session",
+    "WindowUpdated", "client_session", "goaway", "server_session",
 ]  # fmt: skip
 
 #: What a client with prior knowledge begins with (RFC 9113 section 3.4); to an HTTP/1 reader it is a head.
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"
 
 _MAX_STREAM_ID = 2**31 - 1
+MAX_CONCURRENT_STREAMS: int = Setting.MAX_CONCURRENT_STREAMS
 
 
 def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: int) -> Session:
@@ -96,11 +97,6 @@ def client_session(*, streams: int, head_bytes: int, fields: int, window_bytes: 
     )
     session.set_local_window_size(streams * window_bytes)
     return session
-
-
-def most_streams(session: Session) -> int:
-    """How many streams the other side takes at once, as far as it has said so."""
-    return session.remote_settings.get(Setting.MAX_CONCURRENT_STREAMS, _MAX_STREAM_ID)
 
 
 def goaway(last_stream_id: int, code: int) -> bytes:

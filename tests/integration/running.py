@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -32,10 +33,16 @@ PATIENCE_S = 20.0
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses at the moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A loopback port that nobody uses at the moment, below those that the system gives to outgoing connections: one of
+    them could have it a moment later."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def eventually(what: str, found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
