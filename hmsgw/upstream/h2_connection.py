@@ -23,11 +23,13 @@ from hmsgw.upstream.h2_writer import StreamsWriter
 from hmsgw.wire.faults import UpstreamFault
 from hmsgw.wire.http2 import (
     MAX_CONCURRENT_STREAMS,
+    AltSvcReceived,
     DataReceived,
     ErrorCode,
     GoAwayReceived,
     InformationalResponseReceived,
     NGH2Error,
+    OriginReceived,
     PingReceived,
     ResponseReceived,
     SettingsReceived,
@@ -303,6 +305,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             stream.closed(event.error_code, by_peer=by_peer)
 
     def _go_away(self, event: GoAwayReceived) -> None:
+        self._control(event)
         # The library closes the streams above the last one, as refused (RFC 9113 section 6.8).
         self._going = True
         self._owner.lost_shared(self)
@@ -365,6 +368,8 @@ _HEED: dict[type, Callable[[UpstreamH2Connection, Any], None]] = {
     StreamClosed: UpstreamH2Connection._stream_closed,
     GoAwayReceived: UpstreamH2Connection._go_away,
     SettingsReceived: UpstreamH2Connection._settings,
+    AltSvcReceived: UpstreamH2Connection._control,
+    OriginReceived: UpstreamH2Connection._control,
     PingReceived: UpstreamH2Connection._control,
     WindowUpdated: UpstreamH2Connection._control,
 }

@@ -12,9 +12,11 @@ from ngh2 import Connection as Session
 from ngh2.config import Configuration, Role
 from ngh2.enums import ErrorCode, Setting
 from ngh2.events import (
+    AltSvcReceived,
     DataReceived,
     GoAwayReceived,
     InformationalResponseReceived,
+    OriginReceived,
     PingReceived,
     PriorityUpdateReceived,
     RequestReceived,
@@ -30,10 +32,10 @@ from ngh2.exceptions import DenialOfServiceError, NGH2Error
 from hmsgw.wire.http2_heads import FIELD_OVERHEAD_BYTES
 
 __all__ = [
-    "MAX_CONCURRENT_STREAMS", "PREFACE_HEAD", "DataReceived", "DenialOfServiceError", "ErrorCode", "GoAwayReceived",
-    "InformationalResponseReceived", "NGH2Error", "PingReceived", "PriorityUpdateReceived", "RequestReceived",
-    "ResponseReceived", "Session", "SettingsReceived", "StreamClosed", "StreamReset", "TrailersReceived",
-    "WindowUpdated", "client_session", "goaway", "server_session",
+    "MAX_CONCURRENT_STREAMS", "PREFACE_HEAD", "AltSvcReceived", "DataReceived", "DenialOfServiceError", "ErrorCode",
+    "GoAwayReceived", "InformationalResponseReceived", "NGH2Error", "OriginReceived", "PingReceived",
+    "PriorityUpdateReceived", "RequestReceived", "ResponseReceived", "Session", "SettingsReceived", "StreamClosed",
+    "StreamReset", "TrailersReceived", "WindowUpdated", "client_session", "goaway", "server_session",
 ]  # fmt: skip
 
 #: What a client with prior knowledge begins with (RFC 9113 section 3.4); to an HTTP/1 reader it is a head.

@@ -424,6 +424,7 @@ class HostileTests(SynchronousTestCase):
         """Frames that ask for nothing end the connection."""
         for flood in (
             frame(4, 0, 0), frame(6, 0, 0, bytes(8)), frame(6, 1, 0, bytes(8)), frame(0, 0, 1), frame(8, 0, 0, b"\0\0\0\1"),
+            frame(7, 0, 0, b"\0\0\0\1\0\0\0\0"), frame(10, 0, 1, b"\0\0a"), frame(12, 0, 0, b"\0\x0dhttps://a.gov"),
         ):  # fmt: skip
             walk = walked(ONCE)
             server, _ = asked(walk)
