@@ -5,4 +5,4 @@ The plugin `grpc-web`, and a third kind of step for all plugins: `transform(req)
 Services may speak HTTP/2 (`protocol: h2`, `h2c`, or by itself), many requests on one connection; gRPC of every kind passes.
 Listeners take the PROXY protocol, versions 1 and 2, from the networks that `proxy_from` names; `services.NAME.proxy_protocol` sends version 2 on.
 Streams carry raw TCP, and TLS by server name without ending it, to services: `streams:`.
-WebSockets pass, over HTTP/1.1 and HTTP/2: the chain decides on the opening, the upstream's yes is checked, then bytes flow untouched with back-pressure; 1001 to both ends when the gateway stops.
+WebSockets pass, over HTTP/1.1 and HTTP/2 on either side: the chain decides on the opening, the upstream's yes is checked, then bytes flow untouched with back-pressure; 1001 to both ends when the gateway stops.

@@ -261,7 +261,7 @@ class CommandTests(SynchronousTestCase):
         """Without options everybody takes part in everything."""
         options = parsed_options([])
         self.assertEqual(options.peers, [peer.word for peer in ALL])
-        self.assertEqual((len(options.scenarios), options.rounds, options.connections), (5, 5, 32))
+        self.assertEqual((len(options.scenarios), options.rounds, options.connections), (6, 5, 32))
 
     def test_quick(self) -> None:
         """--quick is one short round, unless more is asked for."""

@@ -25,7 +25,7 @@ from hmsgw.reasons import BAD_REQUEST, DRAINING, PLUGIN_ERROR, Reason
 from hmsgw.wire.grpc import GRPC, status_fields
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
-from hmsgw.wire.websocket import for_http2
+from hmsgw.wire.websocket import answer_key, for_http2
 
 
 class AnswerSide(Record):
@@ -192,6 +192,8 @@ class AnswerSide(Record):
         if self.head.protocol == "h2":
             for_http2(head)
             self.status = head.code
+        else:
+            answer_key(head, self.head)
         self.edge.send_head(head)
         assert isinstance(self.body, TunnelBody)
         self.body.opened(self._conn)

@@ -24,7 +24,7 @@ from hmsgw.wire.http1 import encode_request
 from hmsgw.wire.http2_answers import check_sendable, request_pairs
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
-from hmsgw.wire.websocket import KEY_FIELD, UPGRADE_LINES, VERSION_FIELD, new_key
+from hmsgw.wire.websocket import KEY_FIELD, UPGRADE_LINES, VERSION_FIELD, new_key, tunnel_pairs
 
 if TYPE_CHECKING:
     from hmsgw.proxy.exchange import Exchange
@@ -306,6 +306,8 @@ def forwarded_pairs(exchange: Exchange, connection: Any) -> list[tuple[bytes, by
         check_sendable(fields)
     method, target = exchange.sent_method or head.method, _target(exchange)
     authority = exchange.authority or connection.name.encode()
+    if exchange.opens_tunnel:
+        return tunnel_pairs(request_pairs(b"CONNECT", connection.scheme, authority, target, fields, managed))
     return request_pairs(method, connection.scheme, authority, target, fields, managed)
 
 

@@ -43,11 +43,8 @@ is a sentence. A fourth argument: bytes that are to go out first, before TLS."""
 
 
 class Waiting(UpstreamEvents, Protocol):
-    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call. opens_tunnel: it asks the
-    upstream for a WebSocket. caller: whom it speaks for. peer: the connection that it came over."""
-
-    @property
-    def opens_tunnel(self) -> bool: ...
+    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call. caller: whom it speaks for.
+    peer: the connection that it came over."""
 
     caller: Any
     peer: Any
@@ -215,7 +212,7 @@ class Cluster:
         else:
             return None
         member.active += 1
-        if (member.shared is not None or exchange.speaks_grpc) and not exchange.opens_tunnel:
+        if member.shared is not None or exchange.speaks_grpc:
             shared = self._take_shared(member, exchange, now)
             if shared is not None:
                 return shared
@@ -320,10 +317,12 @@ class Cluster:
             if member.calls is None:
                 member.calls = self._shared(member, "h2c")
             shared = member.calls
-        elif now < shared.http1_until:
+        elif now < shared.http1_until or (exchange.opens_tunnel and self.settings.protocol == "auto"):
             return None
         if exchange.speaks_grpc:
             return shared.take(exchange, None, timeouts.long_idle)
+        if exchange.opens_tunnel:
+            return shared.take(exchange, timeouts.first_byte, timeouts.long_idle)
         return shared.take(exchange, timeouts.first_byte, timeouts.idle)
 
     def _shared(self, member: Member, expected: str) -> SharedConnections:

@@ -14,7 +14,11 @@ from hmsgw.wire.heads import ResponseHead
 
 
 class UpstreamEvents(Protocol):
-    """What the exchange that leases a connection is told. Each call may end the lease."""
+    """What the exchange that leases a connection is told. Each call may end the lease. opens_tunnel: it asks the
+    upstream for a WebSocket."""
+
+    @property
+    def opens_tunnel(self) -> bool: ...
 
     def upstream_informational(self, head: ResponseHead) -> None:
         """A 1xx answer but 101."""

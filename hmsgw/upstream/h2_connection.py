@@ -19,9 +19,11 @@ from hmsgw.deadlines import NEVER, Deadlines
 from hmsgw.reasons import UPSTREAM_PROTOCOL
 from hmsgw.upstream.events import SharedReleases, UpstreamEvents
 from hmsgw.upstream.h2_stream import UpstreamStream
+from hmsgw.upstream.h2_tunnel import StreamTunnel
 from hmsgw.upstream.h2_writer import StreamsWriter
 from hmsgw.wire.faults import UpstreamFault
 from hmsgw.wire.http2 import (
+    ENABLE_CONNECT_PROTOCOL,
     MAX_CONCURRENT_STREAMS,
     AltSvcReceived,
     DataReceived,
@@ -51,7 +53,8 @@ _IDLE_S = 30.0
 
 class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     """See the module. window_bytes: what may come of one answer before the client has taken it. patience_s: how long
-    the backend may take to say how it is to be used. is_ready: it has. fault: what it did wrong, in a sentence."""
+    the backend may take to say how it is to be used. is_ready: it has. takes_tunnels: it takes extended CONNECT. fault:
+    what it did wrong, in a sentence."""
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         )
         self.lost = False
         self.is_ready = False
+        self.takes_tunnels = False
         self.fault: str | None = None
         self._patience_s = patience_s
         self._owner = owner
@@ -116,7 +120,8 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         """A stream of the exchange's own; its request follows."""
         self._leased += 1
         self.deadline = NEVER
-        return UpstreamStream(self, exchange, first_byte_s, idle_s)
+        kind = StreamTunnel if exchange.opens_tunnel else UpstreamStream
+        return kind(self, exchange, first_byte_s, idle_s)
 
     def close_idle(self) -> None:
         """No new exchanges; closed when the last has ended."""
@@ -314,6 +319,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
 
     def _settings(self, event: SettingsReceived) -> None:
         self._control(event)
+        self.takes_tunnels = event.settings.get(ENABLE_CONNECT_PROTOCOL, self.takes_tunnels) == 1
         self._most = min(event.settings.get(MAX_CONCURRENT_STREAMS, self._most), _MAX_STREAMS)
         if not self.is_ready and not self._closing:
             self.is_ready = True

@@ -35,6 +35,7 @@ class Carrier(Protocol):
 
     name: str
     scheme: bytes
+    takes_tunnels: bool
     session: Session
     budget: Budget
     deadlines: Deadlines
@@ -233,7 +234,7 @@ class UpstreamStream:
         ended = self._request_ended
         self._end_lease()
         if not ended:
-            self._reset(ErrorCode.NO_ERROR)  # RFC 9113 section 8.1: the rest of the request is not wanted
+            self._leave()
         exchange.upstream_end(trailers)
 
     # --- the end
@@ -284,6 +285,10 @@ class UpstreamStream:
         self._carrier.deadlines.forget(self)
         self._give_back()
         self._carrier.released(self)
+
+    def _leave(self) -> None:
+        """RFC 9113 section 8.1: the rest of the request is not wanted."""
+        self._reset(ErrorCode.NO_ERROR)
 
     def _reset(self, code: int) -> None:
         if self.number:

@@ -7,6 +7,8 @@ agreed it is one like any other, so that a no is an ordinary answer; from then o
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -22,12 +24,50 @@ from hmsgw.wire.websocket import GOING_AWAY, Direction, accept_of, close_frame, 
 CLOSING_S = 5.0
 
 
-class UpstreamTunnel(UpstreamConnection):
-    """See the module. long_idle_s: how long both sides may say nothing, None for ever."""
+class Tunnel:
+    """What a tunnel is over either protocol. long_idle_s: how long both sides may say nothing, None for ever."""
 
+    exchange: UpstreamEvents | None
     long_idle_s: float | None = None
     _is_open = False
     _ends_at = NEVER
+    _up: Direction
+    _down: Direction
+
+    def go_away(self) -> None:
+        """Say 1001 to both sides as soon as no frame is under way, and nothing behind it; then end soon."""
+        exchange = self.exchange
+        if exchange is None or not self._is_open:
+            return
+        up = self._up.end_with(close_frame(GOING_AWAY, masked=True))
+        if up:
+            self._say(up)
+        down = self._down.end_with(close_frame(GOING_AWAY, masked=False))
+        self._end_soon()
+        if down:
+            exchange.upstream_data(down)
+            exchange.flush_edge()
+
+    def _end_soon(self) -> None:
+        if self._ends_at is NEVER:
+            self._ends_at = self._now() + CLOSING_S
+            self.expect()
+
+    @property
+    def said_goodbye(self) -> bool:
+        """One side has sent its Close frame: however the connections end from here on, nothing is cut short."""
+        return self._is_open and (self._down.is_closed or self._up.is_closed)
+
+    if TYPE_CHECKING:
+
+        def expect(self) -> None: ...
+        def _now(self) -> float: ...
+        def _say(self, data: bytes) -> None: ...
+
+
+class UpstreamTunnel(Tunnel, UpstreamConnection):
+    """See the module."""
+
     _accept = b""
 
     def begin_request(self, method: bytes, head: bytes, chunked: bool) -> None:
@@ -46,24 +86,11 @@ class UpstreamTunnel(UpstreamConnection):
         """The client says no more: the upstream has a last time to answer."""
         self._end_soon()
 
-    def go_away(self) -> None:
-        """Say 1001 to both sides as soon as no frame is under way, and nothing behind it; then end soon."""
-        exchange = self.exchange
-        if exchange is None or not self._is_open:
-            return
-        up = self._up.end_with(close_frame(GOING_AWAY, masked=True))
-        if up:
-            self.transport.write(up)
-        down = self._down.end_with(close_frame(GOING_AWAY, masked=False))
-        self._end_soon()
-        if down:
-            exchange.upstream_data(down)
-            exchange.flush_edge()
+    def _now(self) -> float:
+        return self._seconds()
 
-    def _end_soon(self) -> None:
-        if self._ends_at is NEVER:
-            self._ends_at = self._seconds() + CLOSING_S
-            self.expect()
+    def _say(self, data: bytes) -> None:
+        self.transport.write(data)
 
     def expect(self) -> None:
         """Either side's word counts, and so does its being read."""
@@ -94,11 +121,6 @@ class UpstreamTunnel(UpstreamConnection):
             exchange.flush_edge()
         else:
             super().deadline_passed(now)
-
-    @property
-    def said_goodbye(self) -> bool:
-        """One side has sent its Close frame: however the connections end from here on, nothing is cut short."""
-        return self._is_open and (self._down.is_closed or self._up.is_closed)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(connectionDone if self.said_goodbye else reason)

@@ -32,10 +32,11 @@ from ngh2.exceptions import DenialOfServiceError, NGH2Error
 from hmsgw.wire.http2_heads import FIELD_OVERHEAD_BYTES
 
 __all__ = [
-    "MAX_CONCURRENT_STREAMS", "PREFACE_HEAD", "AltSvcReceived", "DataReceived", "DenialOfServiceError", "ErrorCode",
-    "GoAwayReceived", "InformationalResponseReceived", "NGH2Error", "OriginReceived", "PingReceived",
-    "PriorityUpdateReceived", "RequestReceived", "ResponseReceived", "Session", "SettingsReceived", "StreamClosed",
-    "StreamReset", "TrailersReceived", "WindowUpdated", "client_session", "goaway", "server_session",
+    "ENABLE_CONNECT_PROTOCOL", "MAX_CONCURRENT_STREAMS", "PREFACE_HEAD", "AltSvcReceived", "DataReceived",
+    "DenialOfServiceError", "ErrorCode", "GoAwayReceived", "InformationalResponseReceived", "NGH2Error",
+    "OriginReceived", "PingReceived", "PriorityUpdateReceived", "RequestReceived", "ResponseReceived", "Session",
+    "SettingsReceived", "StreamClosed", "StreamReset", "TrailersReceived", "WindowUpdated", "client_session",
+    "goaway", "server_session",
 ]  # fmt: skip
 
 #: What a client with prior knowledge begins with (RFC 9113 section 3.4); to an HTTP/1 reader it is a head.
@@ -43,6 +44,7 @@ PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"
 
 _MAX_STREAM_ID = 2**31 - 1
 MAX_CONCURRENT_STREAMS: int = Setting.MAX_CONCURRENT_STREAMS
+ENABLE_CONNECT_PROTOCOL: int = Setting.ENABLE_CONNECT_PROTOCOL
 
 
 def server_session(*, streams: int, head_bytes: int, fields: int, window_bytes: int) -> Session:

@@ -111,6 +111,18 @@ def read_switch(head: bytes, accept: bytes) -> Switch:
     return switch
 
 
+def tunnel_pairs(pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The head of a CONNECT, as HTTP/2 carries it, made one that asks for a WebSocket (RFC 8441 section 4)."""
+    return [(b":protocol", b"websocket"), *(pair for pair in pairs if pair[0] != KEY_FIELD)]
+
+
+def answer_key(switch: ResponseHead, head: RequestHead) -> None:
+    """A yes that came over HTTP/2 says nothing of the key: for a client of HTTP/1.1 the gateway does. head: its."""
+    if all(field[0] != ACCEPT_FIELD for field in switch.fields):
+        (key,) = _values(head.fields, KEY_FIELD)
+        switch.fields.append((ACCEPT_FIELD, b"Sec-WebSocket-Accept", accept_of(key)))
+
+
 def for_http1(switch: ResponseHead) -> list[Field]:
     """The fields of a switch as a client of HTTP/1.1 gets them."""
     return [*switch.fields, *_UPGRADE_FIELDS]

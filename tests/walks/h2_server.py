@@ -23,13 +23,15 @@ class Asked:
 
 
 class H2Server:
-    """At the end of one wire of the walk. streams: it takes so many at once. window: of each stream, for what comes."""
+    """At the end of one wire of the walk. streams: it takes so many at once. window: of each stream, for what comes.
+    tunnels: it takes extended CONNECT."""
 
-    def __init__(self, walk: Walk, wire: Wire, *, streams: int = 100, window: int = 1 << 20, take: bool = True) -> None:
+    def __init__(self, walk: Walk, wire: Wire, *, streams: int = 100, window: int = 1 << 20, take: bool = True,
+                 tunnels: bool = False) -> None:  # fmt: skip
         self.walk = walk
         self.wire = wire
         self.session = Connection(Role.SERVER, Configuration(auto_window_update=take))
-        self.session.initiate_connection({3: streams, 4: window})
+        self.session.initiate_connection({3: streams, 4: window, **({8: 1} if tunnels else {})})
         self.asked: dict[int, Asked] = {}
         self.goaways: list[int] = []
         self.pump()

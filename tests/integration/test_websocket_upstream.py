@@ -1,0 +1,105 @@
+"""WebSocket over HTTP/2 to the service (RFC 8441): HAProxy speaks it there, in front of the `websockets` package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.integration.chat import Chat, dial
+from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
+
+HAPROXY = """\
+global
+  maxconn 100
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+  timeout tunnel 30s
+frontend in
+  bind 127.0.0.1:{port} proto h2
+  http-request deny deny_status 403 if {{ path /closed }}
+  default_backend chat
+backend chat
+  server one 127.0.0.1:{behind}
+"""
+
+
+@on_both_transports
+class WebSocketUpstreamTests(GatewayCase):
+    def begin(self) -> Gateway:
+        """A gateway before HAProxy before a chat that echoes."""
+        program = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
+        if program is None:
+            self.skipTest("haproxy is not installed")
+        self.chat = Chat()
+        self.addCleanup(self.chat.close)
+        folder: str = os.path.abspath(self.mktemp())
+        os.makedirs(folder)
+        port = free_port()
+        config = os.path.join(folder, "haproxy.cfg")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(HAPROXY.format(port=port, behind=self.chat.port))
+        child = subprocess.Popen([program, "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+
+        def listens() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+            except OSError:
+                return False
+            return True
+
+        eventually("haproxy listens", listens)
+        return self.gateway(
+            "listeners: [{name: public, address: 127.0.0.1, port: 0, tls: off}]\nregistry: {kind: none}\n"
+            f"defaults: {{plugins: []}}\nservices: {{chat: {{endpoints: ['http://127.0.0.1:{port}'], protocol: h2c}}}}\n"
+            "routes: [{path: /*, service: chat}]\n"
+        )
+
+    def dial(self, gateway: Gateway, path: str = "/chat", **how: Any) -> Any:
+        made = dial(gateway.port(), path, **how)
+        self.addCleanup(made.close)
+        return made
+
+    def test_talk(self) -> None:
+        """Small and large messages both ways, several at once on one connection, and a clean end."""
+        gateway = self.begin()
+        sockets = [self.dial(gateway, subprotocols=["a", "b"]) for _ in range(3)]
+        for n, one in enumerate(sockets):
+            one.send(f"hello {n}")
+            self.assertEqual(f"hello {n}", one.recv(timeout=10))
+        large = os.urandom(1 << 20) * 4
+        sockets[0].send(large)
+        self.assertTrue(sockets[0].recv(timeout=30) == large)
+        for one in sockets:
+            one.close()
+        eventually("the service has heard the end", lambda: len(self.chat.ended) == 3)
+        self.assertEqual({1000}, {code for code, _ in self.chat.ended})
+        lines = eventually("they are logged", lambda: len(found := gateway.lines("request")) == 3 and found)
+        self.assertEqual({101}, {line["status"] for line in lines})
+
+    def test_no(self) -> None:
+        """A refusal is the client's."""
+        gateway = self.begin()
+        error = self.assertRaises(InvalidStatus, self.dial, gateway, "/closed")
+        self.assertEqual(403, error.response.status_code)
+
+    def test_going_down(self) -> None:
+        """Both ends hear 1001."""
+        gateway = self.begin()
+        one = self.dial(gateway)
+        one.send("x")
+        self.assertEqual("x", one.recv(timeout=10))
+        os.kill(gateway.pid, signal.SIGTERM)
+        error = self.assertRaises(ConnectionClosed, one.recv, timeout=20)
+        self.assertEqual(1001, error.rcvd.code if error.rcvd else None)
+        eventually("the service has heard it", lambda: [code for code, _ in self.chat.ended if code == 1001])
