@@ -169,18 +169,19 @@ class Gateway(MultiService):
             tls = candidate.upstream_tls.get(name)
             running_tls = self.candidate.upstream_tls.get(name)
             if cluster is None or not cluster.settings.is_like(settings) or running_tls != tls:
-                cluster = self._new_cluster(name, settings, tls)
+                cluster = self._new_cluster(name, settings, tls, candidate.config.limits.buffer)
             wanted[name] = cluster
         return wanted
 
-    def _new_cluster(self, name: str, settings: Service, tls: Any) -> Cluster:
+    def _new_cluster(self, name: str, settings: Service, tls: Any, window_bytes: int) -> Cluster:
         def connect(
             endpoint: Endpoint, factory: Callable[[], Any], alpn: tuple[bytes, ...], first: bytes = b""
         ) -> Deferred[Any]:
             how = replace(tls or ClientTls(), alpn=alpn) if endpoint.scheme == "https" else None
             return self.connector.connect(factory, endpoint.host, endpoint.port, how, settings.timeouts.connect, first)
 
-        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic, soon_of(self.reactor), become)
+        soon = soon_of(self.reactor)
+        cluster = Cluster(name, settings, connect, self.deadlines, time.monotonic, soon, become, window_bytes)
         if settings.endpoints:
             cluster.set_endpoints(tuple(Endpoint.parse(url) for url in settings.endpoints))
         else:

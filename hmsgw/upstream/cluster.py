@@ -157,7 +157,7 @@ class Cluster:
         seconds: Callable[[], float],
         soon: Callable[[Callable[[], None]], object],
         become: Callable[[Any, Any], None],
-        window_bytes: int = 256 * 1024,
+        window_bytes: int,
     ) -> None:
         self.name = name
         self.settings = settings

@@ -74,7 +74,7 @@ class Stage:
         self.door.refused = lambda *said: self.told.append(said)
         self.cluster = Cluster(
             "cics", settings or Service(), self.connect, self.deadlines, self.clock.seconds, lambda call: call(),
-            lambda *_: None,
+            lambda *_: None, 1 << 18,
         )  # fmt: skip
         self.cluster.set_endpoints(tuple(Endpoint.parse(f"http://192.0.2.{n + 1}:99") for n in range(endpoints)))
         self.attempts: list[tuple[Any, Any, Deferred[Any]]] = []

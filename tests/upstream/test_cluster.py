@@ -58,7 +58,7 @@ class ClusterTests(SynchronousTestCase):
     def a_cluster(self, balance: str = "round-robin") -> Cluster:
         wheel = Deadlines(self.clock, self.clock.seconds)
         settings, seconds = Service(balance=balance), self.clock.seconds
-        cluster = Cluster("users", settings, self.connect, wheel, seconds, lambda call: call(), become)
+        cluster = Cluster("users", settings, self.connect, wheel, seconds, lambda call: call(), become, 1 << 18)
         cluster.set_endpoints((_A, _B))
         return cluster
 
@@ -100,7 +100,7 @@ class ClusterTests(SynchronousTestCase):
         """Where the service is told who the client is, each request has a connection of its own, which says so first."""
         self.cluster = Cluster(
             "users", Service(proxy_protocol="v2"), self.connect, Deadlines(self.clock, self.clock.seconds),
-            self.clock.seconds, lambda call: call(), become,
+            self.clock.seconds, lambda call: call(), become, 1 << 18,
         )  # fmt: skip
         self.cluster.set_endpoints((Endpoint("https", "10.0.0.1", 443),))
         asking = Asking()

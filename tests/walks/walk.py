@@ -173,8 +173,9 @@ class Walk:
         self.stats = Stats()
         self.turns = turns or Turns(at_once=True)
         self.cluster = Cluster(
-            "svc", service or Service(), self._connect, self.deadlines, self.clock.seconds, self.turns.soon, become
-        )
+            "svc", service or Service(), self._connect, self.deadlines, self.clock.seconds, self.turns.soon, become,
+            (limits or Limits()).buffer,
+        )  # fmt: skip
         self.cluster.set_endpoints(tuple(Endpoint(scheme, f"10.0.0.{n + 1}", 443 if scheme == "https" else 80) for n in range(endpoints)))
         wanted = routes or [Route(path="/*", service="svc", name="/*")]
         made = [
