@@ -17,8 +17,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from bench.origin import SMALL
+
 METHOD = "/clinics.Clinics/Talk"
-_MESSAGE = b'{"clinic":"north","open":true,"beds":12,"queue":34}'
 
 
 async def _echo(requests: AsyncIterator[bytes], _: Any) -> AsyncIterator[bytes]:
@@ -48,8 +49,8 @@ async def talk(target: str, certificate: Path, token: str, calls: int, seconds: 
         call = channel.stream_stream(METHOD)(metadata=(("authorization", f"Bearer {token}"),))
         try:
             while time.monotonic() < ends:
-                await call.write(_MESSAGE)
-                if await call.read() != _MESSAGE:
+                await call.write(SMALL)
+                if await call.read() != SMALL:
                     counted["socket_errors"] += 1
                     return
                 counted["requests"] += 1

@@ -18,7 +18,9 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import WebSocketException
 
-_MESSAGE = '{"clinic":"north","open":true,"beds":12,"queue":34}'
+from bench.origin import SMALL
+
+_MESSAGE = SMALL.decode()
 
 
 async def _echo(socket: ServerConnection) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench import load_h2
 from bench.load import Counted, LoadFailed
+from bench.origin import SMALL
 from bench.peers.peer import Spoken
 from bench.processes import StartFailed, free_ports, on_path, running
 from bench.results import Row
@@ -28,8 +29,7 @@ from bench.window import WARM_S, latest, measure
 
 #: Who speaks gRPC and WebSocket here with a configuration of ours.
 PEERS = ("hmsgw", "haproxy", "nginx")
-_MESSAGE = b'{"clinic":"north","open":true,"beds":12,"queue":34}'
-FRAMED = b"\0" + len(_MESSAGE).to_bytes(4, "big") + _MESSAGE
+FRAMED = b"\0" + len(SMALL).to_bytes(4, "big") + SMALL
 _UNARY = "/clinics.Clinics/Get"
 _TALKERS = 16
 _GRACE_S = 20.0

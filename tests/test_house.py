@@ -90,6 +90,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "proxy/upload": "tests/walks/test_transforms.py",
     # One connection, read and written:
     "edge/h2_writer": "tests/edge/test_h2_connection.py",
+    "upstream/clock": "tests/upstream/test_connection.py",
     "upstream/h2_stream": "tests/upstream/test_h2_connection.py",
     "upstream/h2_writer": "tests/upstream/test_h2_connection.py",
     "upstream/shared": "tests/upstream/test_h2_connection.py",

@@ -50,6 +50,17 @@ def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return found
 
 
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, without its zone, an IPv4-mapped one as IPv4; None for what is no address."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
 class Cidr(Kind):
     """A network such as 10.0.0.0/8, or a single address."""
 

@@ -16,7 +16,7 @@ from typing import Annotated
 from hmsgw.chain.api import HTTPError, OptionError, Request
 from hmsgw.chain.tools import Tools, UseInfo
 from hmsgw.config.kinds import Choice, Cidr
-from hmsgw.config.netkinds import network
+from hmsgw.config.netkinds import address_of, network
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -65,12 +65,9 @@ class IpFilter:
 
     def serves(self, host: str) -> bool:
         """Whether a client with this address may pass; IPv4-mapped addresses count as IPv4."""
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
+        address = address_of(host)
+        if address is None:
             return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
         number, family = int(address), address.version
         return number not in self._deny[family] and (self._open or number in self._allow[family])
 

@@ -275,7 +275,7 @@ class AnswerSide(Record):
         if self.wake_s < NEVER:
             self.plane.deadlines.forget(self)
         if self._retrying:
-            self.entry.cluster.retrying -= 1
+            self.entry.cluster.end_retry()
             if self._failed_s:
                 self.upstream_s = self._failed_s + (self.upstream_s or 0.0)
         self.duration_s = now - self._started

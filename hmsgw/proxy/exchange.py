@@ -270,10 +270,9 @@ class Exchange(UploadSide):
         if self._attempts_left <= 0 or not (kind in on or (kind == "refused-stream" and "reset" in on)):
             return False
         if not self._retrying:
-            if cluster.retrying >= max(3.0, cluster.settings.retries.budget * cluster.active):
+            if not cluster.begin_retry():
                 return False
             self._retrying = True
-            cluster.retrying += 1
         self._attempts_left -= 1
         self.plane.count_retry(self.entry.service)
         return True

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hmsgw.config.netkinds import network
+from hmsgw.config.netkinds import address_of, network
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import encode_fields
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED, NOT_SENDABLE, WRITTEN
@@ -62,13 +62,8 @@ def client_fields(head: RequestHead) -> tuple[Field, ...]:
 
 def canonical_host(address: str) -> str:
     """An IP address in one spelling: IPv4-mapped IPv6 as IPv4, no zone. What is no address stays as it is."""
-    bare = address.partition("%")[0]
-    try:
-        parsed = ipaddress.ip_address(bare)
-    except ValueError:
-        return bare
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return str(mapped or parsed)
+    parsed = address_of(address)
+    return address.partition("%")[0] if parsed is None else str(parsed)
 
 
 class TrustedProxies:

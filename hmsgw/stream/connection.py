@@ -10,7 +10,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hmsgw.deadlines import NEVER
@@ -19,8 +18,6 @@ from hmsgw.stream.side import Side
 from hmsgw.stream.table import SniTable, StreamEntry
 from hmsgw.wire.client_hello import BadClientHello, NotTls, ServerNameReader
 from hmsgw.wire.proxy_protocol import proxy_header
-
-_log = Logger()
 
 _LOOK_S = 15.0
 IDLE = "idle"
@@ -228,12 +225,7 @@ class StreamConnection(Side):
         self._attempt = None
         entry, member = self.entry, self._member
         assert entry is not None
-        if member.failures == 0:
-            _log.warn(
-                "service {service}: no connection to {endpoint}: {fault}",
-                service=entry.service, endpoint=member.name, fault=failure.getErrorMessage(),
-            )  # fmt: skip
-        member.connect_failed(self._door.seconds())
+        entry.cluster.unreachable(member, failure)
         self._give_back()
         if len(self._tried) < entry.cluster.settings.retries.attempts and self._may_retry(entry):
             self._tried.append(member)
@@ -243,22 +235,16 @@ class StreamConnection(Side):
         self._fail(UPSTREAM_CONNECT.word)
 
     def _may_retry(self, entry: StreamEntry) -> bool:
-        cluster = entry.cluster
-        retries = cluster.settings.retries
-        if "connect" not in retries.on:
+        if "connect" not in entry.cluster.settings.retries.on:
             return False
-        if not self._retrying:
-            if cluster.retrying >= max(3.0, retries.budget * cluster.active):
-                return False
-            self._retrying = True
-            cluster.retrying += 1
-        return True
+        self._retrying = self._retrying or entry.cluster.begin_retry()
+        return self._retrying
 
     def _settle_retry(self) -> None:
         if self._retrying:
             self._retrying = False
             assert self.entry is not None
-            self.entry.cluster.retrying -= 1
+            self.entry.cluster.end_retry()
 
     def _give_back(self) -> None:
         member, self._member = self._member, None

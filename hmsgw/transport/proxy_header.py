@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from twisted.internet.address import IPv4Address as TwistedIPv4
@@ -19,7 +18,7 @@ from twisted.internet.address import IPv6Address as TwistedIPv6
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from hmsgw.config.netkinds import network
+from hmsgw.config.netkinds import address_of, network
 from hmsgw.transport.become import become
 from hmsgw.transport.client_certificate import Refusing
 from hmsgw.wire.proxy_protocol import MAX_V2_BYTES, Announced, BadProxyHeader, read_proxy_header
@@ -42,13 +41,8 @@ class Sources:
 
     def __contains__(self, host: str) -> bool:
         """host: an IP address, IPv4-mapped or not."""
-        try:
-            address = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in one for one in self._networks if one.version == address.version)
+        address = address_of(host)
+        return address is not None and any(address in one for one in self._networks if one.version == address.version)
 
 
 def announced_address(found: Announced) -> Any:

@@ -235,6 +235,16 @@ class Cluster:
         member.active += 1
         return member
 
+    def begin_retry(self) -> bool:
+        """Whether one more of the running requests may be a second try; `end_retry` when it is over."""
+        if self.retrying >= max(3.0, self.settings.retries.budget * self.active):
+            return False
+        self.retrying += 1
+        return True
+
+    def end_retry(self) -> None:
+        self.retrying -= 1
+
     def close(self) -> None:
         """Close what waits; running exchanges go on."""
         for member in self.members:
@@ -270,7 +280,7 @@ class Cluster:
                 return
             attempt.settled = True
             member.active -= 1
-            exchange.upstream_unavailable(UPSTREAM_CONNECT, self._unreachable(member, failure), member)
+            exchange.upstream_unavailable(UPSTREAM_CONNECT, self.unreachable(member, failure), member)
 
         if self.announces:
             deferred = self._connect(member.endpoint, new_connection, HTTP1_ALPN, _announcement(exchange))
@@ -296,7 +306,7 @@ class Cluster:
         connection.uses = 1
         exchange.upstream_connected(connection, self._seconds())
 
-    def _unreachable(self, member: Member, failure: Failure) -> str:
+    def unreachable(self, member: Member, failure: Failure) -> str:
         """Notes it, and what the client is told: where the endpoint is and what it said stays in the log."""
         if member.failures == 0:
             _log.warn(
@@ -349,7 +359,7 @@ class Cluster:
             new=new,
             http1=(lambda: self._connection(member)) if expected == "auto" else None,
             taken=taken,
-            unreachable=lambda failure: self._unreachable(member, failure),
+            unreachable=lambda failure: self.unreachable(member, failure),
             become=self._become,
             seconds=self._seconds,
         )

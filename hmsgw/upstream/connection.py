@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER, Deadlines
 from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT, Reason
+from hmsgw.upstream.clock import UpstreamClock
 from hmsgw.upstream.events import Releases, UpstreamEvents
 from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody, EndlessBody, chunk, last_chunk
 from hmsgw.wire.faults import UpstreamFault
@@ -60,7 +61,7 @@ class _WriteSide:
         pass
 
 
-class UpstreamConnection(TwistedProtocol):
+class UpstreamConnection(UpstreamClock, TwistedProtocol):
     """See the module. first_byte_s, idle_s: seconds or None; keep_s: how long it may wait in the pool."""
 
     transport: Any
@@ -141,14 +142,8 @@ class UpstreamConnection(TwistedProtocol):
         self.expect()
 
     def expect(self) -> None:
-        """Time what the upstream is waited for now: to take more, to begin its answer, to go on with it. While the
-        request is not whole and the upstream takes all that comes, it is the client that is waited for."""
-        if self.full and self._idle_s is not None:
-            wait_s: float | None = self._idle_s
-        elif not self._request_ended or not self._reading:
-            wait_s = None
-        else:
-            wait_s = self._idle_s if self._answered else self._first_byte_s
+        """Time what the upstream is waited for now: to take more, to begin its answer, to go on with it."""
+        wait_s = self._wait_s()
         if wait_s is None:
             self.deadline = NEVER
         else:
@@ -224,11 +219,7 @@ class UpstreamConnection(TwistedProtocol):
         if exchange is None:
             self.close_idle()
             return
-        if self._answered or (self.full and self._idle_s is not None):
-            detail = f"The upstream made no progress for {self._idle_s:g} s."
-        else:
-            detail = f"The upstream did not begin to answer within {self._first_byte_s:g} s."
-        self._fail(UPSTREAM_TIMEOUT, detail, untouched=False)
+        self._fail(UPSTREAM_TIMEOUT, self._timed_out(), untouched=False)
         exchange.flush_edge()
 
     # --- reading an answer

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from hmsgw.deadlines import NEVER, Deadlines
 from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT, Reason
+from hmsgw.upstream.clock import UpstreamClock
 from hmsgw.upstream.events import UpstreamEvents
 from hmsgw.wire.bodies import sendable_trailers
 from hmsgw.wire.faults import UpstreamFault
@@ -47,7 +48,7 @@ class Carrier(Protocol):
     def soon(self, call: Any) -> object: ...
 
 
-class UpstreamStream:
+class UpstreamStream(UpstreamClock):
     """number: the stream's id, 0 before it begins. exchange: None once the lease has ended. full: the backend's window
     is shut, and enough waits for it. first_byte_s, idle_s: how long is waited, None for ever."""
 
@@ -127,14 +128,8 @@ class UpstreamStream:
         self.expect()
 
     def expect(self) -> None:
-        """Time what the upstream is waited for now: to take more, to begin its answer, to go on with it. While the
-        request is not whole and the upstream takes all that comes, it is the client that is waited for."""
-        if self.full and self._idle_s is not None:
-            wait_s: float | None = self._idle_s
-        elif not self._request_ended or not self._reading:
-            wait_s = None
-        else:
-            wait_s = self._idle_s if self._answered else self._first_byte_s
+        """Time what the upstream is waited for now: to take more, to begin its answer, to go on with it."""
+        wait_s = self._wait_s()
         if wait_s is None:
             self.deadline = NEVER
         else:
@@ -172,13 +167,10 @@ class UpstreamStream:
 
     def answer(self, pairs: Pairs, ended: bool) -> bool:
         """The final answer's head. True: it waits for what comes in the same read, see `tell`. Raises UpstreamFault."""
-        head = response_head(pairs, ended, self._method)
+        self._head = response_head(pairs, ended, self._method)
         if ended:
-            self._head = head
             self._whole(b"")
-            return False
-        self._head = head
-        return True
+        return not ended
 
     def tell(self) -> None:
         """Nothing more has come together with the head."""
@@ -196,14 +188,19 @@ class UpstreamStream:
             self._whole(data)
         else:
             self.tell()
-            if data and self.exchange is not None:
-                self.exchange.upstream_data(data)
+            passed = self._pass_on(data)
+            if passed and self.exchange is not None:
+                self.exchange.upstream_data(passed)
             if ended:
                 self._finished([])
             elif self.exchange is not None:
                 self.expect()
         if self._reading or self.exchange is None:
             self._give_back()
+
+    def _pass_on(self, data: bytes) -> bytes:
+        """What of it is for the client."""
+        return data
 
     def trailers(self, pairs: Pairs) -> None:
         """The end, with trailers."""
@@ -270,11 +267,7 @@ class UpstreamStream:
         exchange.flush_edge()
 
     def deadline_passed(self, now: float) -> None:
-        if self._answered or (self.full and self._idle_s is not None):
-            detail = f"The upstream made no progress for {self._idle_s:g} s."
-        else:
-            detail = f"The upstream did not begin to answer within {self._first_byte_s:g} s."
-        self.fail(UPSTREAM_TIMEOUT, detail)
+        self.fail(UPSTREAM_TIMEOUT, self._timed_out())
 
     def _where(self) -> str:
         return "in the middle of its answer" if self._answered else "without an answer"

@@ -101,21 +101,8 @@ class StreamTunnel(Tunnel, UpstreamStream):
         self._head = switch
         return True
 
-    def data(self, data: bytes, ended: bool) -> None:
-        if not self._is_open:
-            super().data(data, ended)
-            return
-        self._held += len(data)
-        self.tell()
-        passed = self._down.pass_on(data)
-        if passed and self.exchange is not None:
-            self.exchange.upstream_data(passed)
-        if ended:
-            self._finished([])
-        elif self.exchange is not None:
-            self.expect()
-        if self._reading or self.exchange is None:
-            self._give_back()
+    def _pass_on(self, data: bytes) -> bytes:
+        return self._down.pass_on(data) if self._is_open else data
 
     def closed(self, code: int, *, by_peer: bool) -> None:
         self._carrier.deadlines.forget(self)

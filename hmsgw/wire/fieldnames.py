@@ -13,6 +13,9 @@ HOP_BY_HOP = frozenset({
     b"http2-settings", b"proxy-authenticate", b"proxy-authorization",
 })  # fmt: skip
 
+#: Belong to a connection of HTTP/1.1 and make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
+HTTP1_ONLY = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
+
 #: A codec writes these itself.
 FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host"})
 

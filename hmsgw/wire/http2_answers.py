@@ -12,12 +12,11 @@ from collections.abc import Iterable
 
 from hmsgw.wire.faults import UpstreamFault
 from hmsgw.wire.fieldlines import BadLine, FieldPairs
-from hmsgw.wire.fieldnames import HOP_BY_HOP
+from hmsgw.wire.fieldnames import HOP_BY_HOP, HTTP1_ONLY
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import ResponseHead
 
 _STATUS = re.compile(rb"[1-5][0-9]{2}")
-_FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _BREAKS = re.compile(rb"[\r\n\0]")
 
 _fields = FieldPairs()
@@ -41,7 +40,7 @@ def response_head(pairs: Pairs, ended: bool, request_method: bytes) -> ResponseH
                 continue
             field = _fields[pair]
             if name in HOP_BY_HOP:
-                if name in _FORBIDDEN:
+                if name in HTTP1_ONLY:
                     raise UpstreamFault(f"The upstream's field {name.decode()} has no meaning in HTTP/2.")
                 continue
             if name == b"content-length":
@@ -80,7 +79,7 @@ def request_pairs(
     for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b": ")
         name = name.lower()
-        if name not in _FORBIDDEN:
+        if name not in HTTP1_ONLY:
             pairs.append((name, value))
     return pairs
 

@@ -13,13 +13,11 @@ from hmsgw.reasons import HEAD_TOO_LARGE, TARGET_TOO_LONG, UNKNOWN_PROTOCOL
 from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import BadLine, FieldPairs
-from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
+from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, HTTP1_ONLY, MANAGED
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import authorities, check_visible, is_plain_target
 
-#: Belong to a connection of HTTP/1.1 and make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
-_FORBIDDEN = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _MARKED = HOP_BY_HOP | FRAMING | MANAGED | {b"expect", b"cookie"}
 #: RFC 8441 section 5: left out, as the stream says as much.
 _HANDSHAKE_OF_HTTP1 = frozenset({b"sec-websocket-key", b"sec-websocket-accept"})
@@ -129,7 +127,7 @@ def _check_sizes(
 
 def _read_marked(request: RequestHead, field: Field, fields: list[Field]) -> None:
     name, _, value = field
-    if name in _FORBIDDEN:
+    if name in HTTP1_ONLY:
         raise EdgeFault(f"The field {name.decode()} has no meaning in HTTP/2.")
     if name == b"content-length":
         if request.has_length or not value.isdigit() or len(value) > 18:

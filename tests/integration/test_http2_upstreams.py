@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import time
 
+from tests.integration.programs import installed, run
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
 from tests.integration.test_bodies import MIB, Highest
 from tests.transport.minting import authority, leaf
@@ -38,9 +38,7 @@ http {{
 @on_both_transports
 class Http2UpstreamTests(GatewayCase):
     def setUp(self) -> None:
-        program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-        if program is None:
-            self.skipTest("nginx is not installed")
+        installed(self, "nginx")
         self.folder = folder = os.path.abspath(self.mktemp())
         os.makedirs(os.path.join(folder, "www", "file"))
         self.clear, self.secure, self.old = (free_port() for _ in range(3))
@@ -49,16 +47,11 @@ class Http2UpstreamTests(GatewayCase):
         self.content = os.urandom(MIB) * (SIZE // MIB)
         for name, data in (
             ("cert.pem", server.pem), ("key.pem", server.key_pem), ("ca.pem", ca.pem), ("www/file/a", self.content),
-            ("nginx.conf", NGINX.format(folder=folder, clear=self.clear, secure=self.secure, old=self.old).encode()),
         ):  # fmt: skip
             with open(os.path.join(folder, name), "wb") as file:
                 file.write(data)
-        child = subprocess.Popen(
-            [program, "-p", folder, "-c", os.path.join(folder, "nginx.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self.addCleanup(child.wait)
-        self.addCleanup(child.kill)
-        eventually("nginx has begun", lambda: os.path.exists(os.path.join(folder, "nginx.pid")))
+        text = NGINX.format(folder=folder, clear=self.clear, secure=self.secure, old=self.old)
+        run(self, "nginx", folder, text, self.clear)
 
     def begin(self, service: str) -> Gateway:
         return self.gateway(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Callable
 
 from tests.integration.asking import Wire
-from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
+from tests.integration.programs import installed, run
+from tests.integration.running import Gateway, GatewayCase, free_port, on_both_transports
 from tests.transport.minting import authority, leaf
 
 OUT = """\
@@ -55,11 +53,9 @@ frontend in
 
 @on_both_transports
 class ProxyOutTests(GatewayCase):
-    def started(self, program: str, words: Callable[[str], list[str]], text: str) -> Gateway:
+    def started(self, program: str, text: str) -> Gateway:
         """A gateway in front of that program."""
-        path = shutil.which(program) or shutil.which(f"/usr/sbin/{program}")
-        if path is None:
-            self.skipTest(f"{program} is not installed")
+        installed(self, program)
         folder: str = os.path.abspath(self.mktemp())
         os.makedirs(folder)
         pair = leaf("localhost")
@@ -67,25 +63,11 @@ class ProxyOutTests(GatewayCase):
         with open(pem, "wb") as file:
             file.write(pair.pem + pair.key_pem)
         ports = {"plain": free_port(), "secure": free_port()}
-        config = os.path.join(folder, "config")
-        with open(config, "w", encoding="ascii") as file:
-            file.write(text.format(folder=folder, pem=pem, **ports))
-        with open(os.path.join(folder, "said"), "wb") as said:
-            child = subprocess.Popen([path, *words(config)], stdout=said, stderr=said, cwd=folder)
-        self.addCleanup(child.wait)
-        self.addCleanup(child.kill)
-        eventually(f"{program} listens", lambda: child.poll() is None and self.listens(ports["plain"]))
+        run(self, program, folder, text.format(folder=folder, pem=pem, **ports), ports["plain"])
         gateway = self.gateway_to_start()
         gateway.write(authority().pem.decode(), "ca.pem")
         gateway.start(OUT.format(**ports), "--dev")
         return gateway
-
-    def listens(self, port: int) -> bool:
-        try:
-            Wire(port).close()
-        except OSError:
-            return False
-        return True
 
     def check(self, gateway: Gateway) -> None:
         """Each client is told as itself, over and without TLS, also where connections could be kept."""
@@ -102,8 +84,8 @@ class ProxyOutTests(GatewayCase):
 
     def test_nginx(self) -> None:
         """nginx reads it."""
-        self.check(self.started("nginx", lambda config: ["-p", os.path.dirname(config), "-c", config], BEHIND_NGINX))
+        self.check(self.started("nginx", BEHIND_NGINX))
 
     def test_haproxy(self) -> None:
         """HAProxy reads it."""
-        self.check(self.started("haproxy", lambda config: ["-db", "-f", config], BEHIND_HAPROXY))
+        self.check(self.started("haproxy", BEHIND_HAPROXY))

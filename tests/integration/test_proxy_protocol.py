@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
-from collections.abc import Callable
 
 from tests.integration.asking import Wire
 from tests.integration.origins import Origin, Received
+from tests.integration.programs import installed, run
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
 
 CONFIG = """\
@@ -77,29 +76,11 @@ class ProxyProtocolTests(GatewayCase):
             seen = json.loads(answer.body).get("fields", []) if answer.status == 200 else []
         return answer.status, {name.lower(): value for name, value in seen}
 
-    def program(self, name: str, words: Callable[[str], list[str]], text: str, port: int) -> None:
-        path = shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
-        if path is None:
-            self.skipTest(f"{name} is not installed")
+    def program(self, name: str, text: str, port: int) -> None:
+        installed(self, name)
         folder: str = os.path.abspath(self.mktemp())
         os.makedirs(folder)
-        config = os.path.join(folder, "config")
-        with open(config, "w", encoding="ascii") as file:
-            file.write(text.replace("{folder}", folder))
-        with open(os.path.join(folder, "said"), "wb") as said:
-            child = subprocess.Popen([path, *words(config)], stdout=said, stderr=said, cwd=folder)
-        self.addCleanup(child.wait)
-        self.addCleanup(child.kill)
-
-        def listens() -> bool:
-            assert child.poll() is None, f"{name} ended; see {folder}/said"
-            try:
-                Wire(port).close()
-            except OSError:
-                return False
-            return True
-
-        eventually(f"{name} listens", listens)
+        run(self, name, folder, text.replace("{folder}", folder), port)
 
     def test_client(self) -> None:
         """The announced client is the one in log, fields, limits and lists; trusted proxies are those announced."""
@@ -159,7 +140,7 @@ class ProxyProtocolTests(GatewayCase):
         pairs = [
             HAPROXY_PAIR.format(n=n, port=port, to=to, how=words) for n, (port, (to, words)) in enumerate(zip(ports, how, strict=True))
         ]
-        self.program("haproxy", lambda config: ["-db", "-f", config], HAPROXY.format(pairs="".join(pairs)), ports[0])
+        self.program("haproxy", HAPROXY.format(pairs="".join(pairs)), ports[0])
         for port, (to, words) in zip(ports, how, strict=True):
             scheme = "https" if to == secure else "http"
             done = subprocess.run(
@@ -178,7 +159,7 @@ class ProxyProtocolTests(GatewayCase):
             self.skipTest("nginx has no stream module here")
         port = free_port()
         text = NGINX.format(module=MODULE, folder="{folder}", port=port, to=gateway.port("secure"))
-        self.program("nginx", lambda config: ["-p", os.path.dirname(config), "-c", config], text, port)
+        self.program("nginx", text, port)
         done = subprocess.run(
             ["curl", "-sSk", "--http2", "--interface", "127.0.0.7", f"https://127.0.0.1:{port}/echo"], capture_output=True,
             text=True, timeout=30, check=False,

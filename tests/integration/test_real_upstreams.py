@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
-from collections.abc import Callable
 
 from tests.integration.asking import Wire
 from tests.integration.origins import Origin
-from tests.integration.running import GatewayCase, eventually, free_port, on_both_transports
+from tests.integration.programs import installed, run
+from tests.integration.running import GatewayCase, free_port, on_both_transports
 from tests.integration.test_bodies import BLOCK, routes
 
 NGINX = """\
@@ -49,37 +46,19 @@ backend web
 
 @on_both_transports
 class RealUpstreamTests(GatewayCase):
-    def upstream(self, program: str, words: Callable[[str], list[str]], text: str) -> str:
+    def upstream(self, program: str, text: str) -> str:
         """Start a server with this configuration. Returns the folder it works in."""
-        path = shutil.which(program) or shutil.which(f"/usr/sbin/{program}")
-        if path is None:
-            self.skipTest(f"{program} is not installed")
+        installed(self, program)
         folder: str = os.path.abspath(self.mktemp())
         os.makedirs(os.path.join(folder, "www", "file"))
         self.port = free_port()
-        config = os.path.join(folder, "config")
-        with open(config, "w", encoding="ascii") as file:
-            file.write(
-                text.replace("{folder}", folder).replace("{port}", str(self.port)).replace("{{", "{").replace("}}", "}")
-            )
-        child = subprocess.Popen(
-            [str(path), *words(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
-        )
-        self.addCleanup(child.wait)
-        self.addCleanup(child.kill)
-        eventually(f"{program} listens", self.listens)
+        text = text.replace("{folder}", folder).replace("{port}", str(self.port)).replace("{{", "{").replace("}}", "}")
+        run(self, program, folder, text, self.port)
         return folder
-
-    def listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
-        except OSError:
-            return False
-        return True
 
     def test_nginx(self) -> None:
         """Small and large answers, HEAD, ranges, 304 and uploads through nginx, which closes every seventh time."""
-        folder = self.upstream("nginx", lambda config: ["-p", os.path.dirname(config), "-c", config], NGINX)
+        folder = self.upstream("nginx", NGINX)
         content = BLOCK * 80
         with open(os.path.join(folder, "www", "file", "a"), "wb") as file:
             file.write(content)
@@ -103,7 +82,7 @@ class RealUpstreamTests(GatewayCase):
         """Through HAProxy, whose parser is strict, the same; its own answer and that of a service behind it."""
         origin = Origin()
         self.addCleanup(origin.close)
-        self.upstream("haproxy", lambda config: ["-f", config], HAPROXY.replace("{behind}", str(origin.port)))
+        self.upstream("haproxy", HAPROXY.replace("{behind}", str(origin.port)))
         gateway = self.gateway(routes(f"http://127.0.0.1:{self.port}"))
         with Wire(gateway.port()) as wire:
             self.assertEqual({wire.get("/hello").body for _ in range(20)}, {b"hello from haproxy"})

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
-import subprocess
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.chat import Chat, dial
+from tests.integration.programs import installed, run
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
 
 HAPROXY = """\
@@ -36,29 +34,13 @@ backend chat
 class WebSocketUpstreamTests(GatewayCase):
     def begin(self) -> Gateway:
         """A gateway before HAProxy before a chat that echoes."""
-        program = shutil.which("haproxy") or shutil.which("/usr/sbin/haproxy")
-        if program is None:
-            self.skipTest("haproxy is not installed")
+        installed(self, "haproxy")
         self.chat = Chat()
         self.addCleanup(self.chat.close)
         folder: str = os.path.abspath(self.mktemp())
         os.makedirs(folder)
         port = free_port()
-        config = os.path.join(folder, "haproxy.cfg")
-        with open(config, "w", encoding="ascii") as file:
-            file.write(HAPROXY.format(port=port, behind=self.chat.port))
-        child = subprocess.Popen([program, "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(child.wait)
-        self.addCleanup(child.kill)
-
-        def listens() -> bool:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-            except OSError:
-                return False
-            return True
-
-        eventually("haproxy listens", listens)
+        run(self, "haproxy", folder, HAPROXY.format(port=port, behind=self.chat.port), port)
         return self.gateway(
             "listeners: [{name: public, address: 127.0.0.1, port: 0, tls: off}]\nregistry: {kind: none}\n"
             f"defaults: {{plugins: []}}\nservices: {{chat: {{endpoints: ['http://127.0.0.1:{port}'], protocol: h2c}}}}\n"
