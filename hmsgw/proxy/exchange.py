@@ -339,7 +339,8 @@ class Exchange(UploadSide):
         self._conn = None
         if self.done:
             return
-        again = self.body.replayable if refused else untouched and self._repeatable()
+        # Nothing of what a client says goes up before its tunnel is open.
+        again = (self.body.replayable or self.opens_tunnel) if refused else untouched and self._repeatable()
         if again and not self._head_sent and self._may_retry("refused-stream" if refused else "reset"):
             self._failed_s += self.plane.seconds() - self._sent_at
             self.body.rewind()

@@ -14,7 +14,8 @@ from tests.walks.walk import Walk
 from tests.walks.websocket import AWAY, KEY, OPENING, frame, unmasked
 
 H2C = Service(protocol="h2c", retries=Retries(attempts=0))
-CANCEL = 8
+AGAIN = Service(protocol="h2c", retries=Retries(attempts=1))
+REFUSED, CANCEL = 7, 8
 
 
 class TunnelTests(SynchronousTestCase):
@@ -162,3 +163,32 @@ class TunnelTests(SynchronousTestCase):
             sent += 10_000
         self.assertFalse(walk.client.reading)
         self.assertLess(sent, 200_000)
+
+    def test_refused(self) -> None:
+        """An opening that the backend has not looked at is sent again."""
+        walk, server, number = self.asked(AGAIN)
+        server.reset(number, REFUSED)
+        server.head(server.last)
+        self.assertNotEqual(number, server.last)
+        self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 101 "))
+        self.assertEqual((["svc"], 1), (walk.retries, walk.cluster.active))
+
+    def test_refused_too_often(self) -> None:
+        """No more often than `retries` says; and never what is open."""
+        walk, server, number = self.asked(AGAIN)
+        server.reset(number, REFUSED)
+        server.reset(server.last, REFUSED)
+        self.assertIn(b"upstream-reset", walk.client_sees())
+        walk, server, number = self.opened(AGAIN)
+        server.reset(number, REFUSED)
+        self.assertEqual(([number], []), (list(server.asked), walk.retries))
+        self.assertIsNotNone(walk.client.closed)
+
+    def test_left_out_by_goaway(self) -> None:
+        """What is above the last stream that a GOAWAY names is sent again, over another connection."""
+        walk, server, _ = self.asked(AGAIN)
+        server.raw(b"\0\0\x08\x07\0\0\0\0\0" + bytes(8))
+        self.assertEqual(2, len(walk.upstreams))
+        other = H2Server(walk, walk.upstream, tunnels=True)
+        other.head(other.last)
+        self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 101 "))
