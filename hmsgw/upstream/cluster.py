@@ -331,8 +331,6 @@ class Cluster:
             return None
         if exchange.speaks_grpc:
             return shared.take(exchange, None, timeouts.long_idle)
-        if exchange.opens_tunnel:
-            return shared.take(exchange, timeouts.first_byte, timeouts.long_idle)
         return shared.take(exchange, timeouts.first_byte, timeouts.idle)
 
     def _shared(self, member: Member, expected: str) -> SharedConnections:
@@ -342,7 +340,7 @@ class Cluster:
         def new(shared: SharedConnections) -> UpstreamH2Connection:
             return UpstreamH2Connection(
                 shared, member.endpoint.scheme.encode(), self._deadlines, self._seconds, self._soon, _MAX_HEAD_BYTES,
-                self._window_bytes, self.settings.timeouts.connect,
+                self._window_bytes, self.settings.timeouts.connect, self.settings.timeouts.long_idle,
             )  # fmt: skip
 
         def taken(place: Place, connection: UpstreamConnection | None) -> None:

@@ -53,8 +53,8 @@ _IDLE_S = 30.0
 
 class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     """See the module. window_bytes: what may come of one answer before the client has taken it. patience_s: how long
-    the backend may take to say how it is to be used. is_ready: it has. takes_tunnels: it takes extended CONNECT. fault:
-    what it did wrong, in a sentence."""
+    the backend may take to say how it is to be used. long_idle_s: how long both sides of a tunnel may say nothing, None
+    for ever. is_ready: it has. takes_tunnels: it takes extended CONNECT. fault: what it did wrong, in a sentence."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         max_head_bytes: int,
         window_bytes: int,
         patience_s: float,
+        long_idle_s: float | None,
     ) -> None:
         self.name = owner.name
         self.scheme = scheme
@@ -78,6 +79,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self.lost = False
         self.is_ready = False
         self.takes_tunnels = False
+        self.long_idle_s = long_idle_s
         self.fault: str | None = None
         self._patience_s = patience_s
         self._owner = owner
@@ -141,10 +143,23 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self._leased -= 1
         self._owner.stream_released()
         if not self._leased:
-            if self._going:
-                self.soon(self._close_if_unused)
-            elif not self._closing:
-                self.deadlines.arm(self, self.seconds() + _IDLE_S)
+            self._unused()
+
+    def lingers(self) -> None:
+        """Its exchange is over, and it keeps its room until `left`."""
+        self._leased += 1
+
+    def left(self) -> None:
+        """It is closed."""
+        self._leased -= 1
+        if not self._leased:
+            self._unused()
+
+    def _unused(self) -> None:
+        if self._going:
+            self.soon(self._close_if_unused)
+        elif not self._closing:
+            self.deadlines.arm(self, self.seconds() + _IDLE_S)
 
     def _close_if_unused(self) -> None:
         if not self._leased:

@@ -19,7 +19,9 @@ from hmsgw.wire.websocket import ACCEPT_FIELD, Direction, Switch
 
 
 class StreamTunnel(Tunnel, UpstreamStream):
-    """See the module. Its idle time, as a stream's, is `timeouts.long_idle`."""
+    """See the module."""
+
+    _lingers = False
 
     def _now(self) -> float:
         return self._carrier.seconds()
@@ -54,9 +56,9 @@ class StreamTunnel(Tunnel, UpstreamStream):
     def expect(self) -> None:
         """Either side's word counts, and so does its being read."""
         if not self._is_open:
-            wait_s = self._first_byte_s
+            wait_s = self._idle_s if self._answered else self._first_byte_s
             self.deadline = NEVER
-            if wait_s is not None:
+            if wait_s is not None and self._reading:
                 self._carrier.deadlines.arm(self, self._now() + wait_s)
         elif self._ends_at is not NEVER:
             self._carrier.deadlines.arm(self, self._ends_at)
@@ -65,7 +67,8 @@ class StreamTunnel(Tunnel, UpstreamStream):
 
     def pause(self) -> None:
         super().pause()
-        self.expect()
+        if self._is_open:
+            self.expect()
 
     def abort(self) -> None:
         """End the lease and the stream. Of a tunnel: what the client said last still goes out."""
@@ -98,6 +101,7 @@ class StreamTunnel(Tunnel, UpstreamStream):
         switch.dated = head.dated
         self._up, self._down = Direction(), Direction()
         self._is_open = True
+        self._idle_s = self._carrier.long_idle_s
         self._head = switch
         return True
 
@@ -106,18 +110,35 @@ class StreamTunnel(Tunnel, UpstreamStream):
 
     def closed(self, code: int, *, by_peer: bool) -> None:
         self._carrier.deadlines.forget(self)
-        exchange = self.exchange
-        if exchange is not None and self.said_goodbye:
-            self._finished([])
-            exchange.flush_edge()
-        else:
+        if self._lingers:
+            self._lingers = False
+            self._carrier.left()
+        if not self._ends_well():
             super().closed(code, by_peer=by_peer)
 
+    def lost(self) -> None:
+        self._carrier.deadlines.forget(self)
+        if not self._ends_well():
+            super().lost()
+
+    def _ends_well(self) -> bool:
+        """Whether a sudden end cuts nothing short, and then the exchange ends too."""
+        exchange = self.exchange
+        if exchange is None or not self.said_goodbye:
+            return False
+        self._request_ended = True  # there is no stream any more that could be
+        self._finished([])
+        exchange.flush_edge()
+        return True
+
     def _leave(self) -> None:
-        """END_STREAM, as TCP's end is (RFC 8441 section 5); a backend that does not end it too is not waited for."""
+        """END_STREAM, as TCP's end is (RFC 8441 section 5); a backend that does not end it too is not waited for. Until
+        it is closed it counts among those that the backend takes at once (RFC 9113 section 5.1.2)."""
         try:
             self._carrier.session.end_stream(self.number)
         except NGH2Error:
             return  # closed already
+        self._lingers = True
+        self._carrier.lingers()
         self._carrier.written(self)
         self._carrier.deadlines.arm(self, self._now() + CLOSING_S)

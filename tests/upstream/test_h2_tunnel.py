@@ -192,3 +192,56 @@ class TunnelTests(SynchronousTestCase):
         other = H2Server(walk, walk.upstream, tunnels=True)
         other.head(other.last)
         self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 101 "))
+
+    def test_gone_behind_a_goodbye(self) -> None:
+        """Behind a Close frame no end is sudden: neither of the stream nor of the connection."""
+        for end in (lambda server, number: server.reset(number, 2), lambda server, _: server.wire.lost(clean=False)):
+            walk, server, number = self.opened()
+            server.data(number, frame(b"\x03\xe8", first=0x88))
+            end(server, number)
+            self.assertEqual([(101, "")], [record[2:] for record in walk.records])
+            self.assertEqual(("closed", 0), (walk.client.closed, walk.cluster.active))
+
+    def test_connection_gone(self) -> None:
+        """Without one it is."""
+        walk, server, _ = self.opened()
+        server.wire.lost(clean=False)
+        self.assertEqual([(101, "upstream-reset")], [record[2:] for record in walk.records])
+
+    def test_slow_no(self) -> None:
+        """A no that has begun is timed as any answer: by `idle`, and not while it is the client that is slow."""
+        walk, server, number = self.asked(Service(protocol="h2c", timeouts=Timeouts(first_byte=2.0, idle=5.0)))
+        server.head(number, status=b"403")
+        walk.passes(4)
+        server.data(number, b"not")
+        walk.client.producer.pauseProducing()
+        walk.passes(9)
+        walk.client.producer.resumeProducing()
+        server.data(number, b" you", ended=True)
+        self.assertIn(b" you", walk.client_sees())
+        self.assertEqual([(403, "")], [record[2:] for record in walk.records])
+
+    def test_room(self) -> None:
+        """What has been left and is not closed counts among the streams that the backend takes: no one waits for it."""
+        walk, server, number = self.opened(streams=1)
+        walk.client.lost()
+        server.pump()
+        walk.client = walk.new_client()
+        walk.get()
+        self.assertEqual(2, len(walk.upstreams))
+        server.data(number, b"", ended=True)
+        walk.client = walk.new_client()
+        walk.get()
+        server.pump()
+        self.assertEqual((2, 2), (len(server.asked), len(walk.upstreams)))
+
+    def test_unused(self) -> None:
+        """A connection whose last WebSocket was left is closed once it has idled."""
+        walk, server, _ = self.opened()
+        walk.client.lost()
+        server.pump()
+        walk.passes(7)
+        server.pump()
+        self.assertIsNone(walk.upstream.closed)
+        walk.passes(31)
+        self.assertEqual("closed", walk.upstream.closed)
