@@ -7,10 +7,12 @@ import signal
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from tests.integration.chat import Chat, dial
 from tests.integration.programs import installed, run
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
+from tests.integration.test_http2 import Client
 
 HAPROXY = """\
 global
@@ -68,6 +70,29 @@ class WebSocketUpstreamTests(GatewayCase):
         self.assertEqual({1000}, {code for code, _ in self.chat.ended})
         lines = eventually("they are logged", lambda: len(found := gateway.lines("request")) == 3 and found)
         self.assertEqual({101}, {line["status"] for line in lines})
+
+    def test_http2_client(self) -> None:
+        """HTTP/2 on either side: its streams are streams there."""
+        gateway = self.begin()
+        client = Client(gateway.port(), tls=False, validate=False)
+        self.addCleanup(client.close)
+        opening = ((":protocol", "websocket"), ("sec-websocket-version", "13"))
+        numbers = [client.request("/chat", "CONNECT", *opening, ended=False) for _ in range(3)]
+        for n, number in enumerate(numbers):
+            client.until(lambda number=number: number in client.statuses or number in client.codes)
+            self.assertEqual(200, client.statuses[number])
+            client.h2.send_data(number, Frame(Opcode.TEXT, b"hello %d" % n).serialize(mask=True))
+            client.flush()
+            heard = client.bodies.setdefault(number, bytearray())
+            client.until(lambda heard=heard: len(heard) >= 9)
+            self.assertEqual(b"\x81\x07hello %d" % n, heard)
+        client.h2.reset_stream(numbers[0], 8)
+        client.flush()
+        eventually("the service has heard the end of one", lambda: len(self.chat.ended) == 1)
+        client.close()
+        eventually("and of all", lambda: len(self.chat.ended) == 3)
+        lines = eventually("they are logged", lambda: len(found := gateway.lines("request")) == 3 and found)
+        self.assertEqual({(200, "h2")}, {(line["status"], line["protocol"]) for line in lines})
 
     def test_no(self) -> None:
         """A refusal is the client's."""

@@ -164,6 +164,40 @@ class TunnelTests(SynchronousTestCase):
         self.assertFalse(walk.client.reading)
         self.assertLess(sent, 200_000)
 
+    def test_client_does_not_read(self) -> None:
+        """The backend gets no more than one window ahead of the client, and the rest comes when the client reads."""
+        walk, server, number = self.opened()
+        walk.client.producer.pauseProducing()
+        message = frame(bytes(60_000)) * 70
+        server.data(number, message)
+        held = walk.client_sees()
+        self.assertLess(len(held), 1 << 20)
+        walk.client.producer.resumeProducing()
+        server.pump()
+        self.assertEqual(len(message), len(held + walk.client_sees()))
+
+    def test_yes_with_a_length(self) -> None:
+        """Content-Length means nothing in a yes to CONNECT (RFC 9110 section 9.3.6): no client hears of it."""
+        for length in (b"0", b"5"):
+            walk, server, number = self.asked()
+            server.head(number, (b"content-length", length))
+            self.assertNotIn(b"content-length", walk.client_sees().lower())
+            server.data(number, frame(b"more than five"))
+            self.assertEqual(frame(b"more than five"), walk.client_sees())
+
+    def test_switching(self) -> None:
+        """101 is no word of HTTP/2."""
+        walk, server, number = self.asked()
+        server.head(number, status=b"101")
+        self.assertIn(b"upstream-protocol", walk.client_sees())
+        self.assertEqual(0, walk.cluster.active)
+
+    def test_trailers(self) -> None:
+        """They end it; a client of HTTP/1.1 has no use for them."""
+        walk, server, number = self.opened()
+        server.trailers(number, (b"x", b"y"))
+        self.assertEqual((b"", "closed", 0), (walk.client_sees(), walk.client.closed, walk.cluster.active))
+
     def test_refused(self) -> None:
         """An opening that the backend has not looked at is sent again."""
         walk, server, number = self.asked(AGAIN)
@@ -245,3 +279,14 @@ class TunnelTests(SynchronousTestCase):
         self.assertIsNone(walk.upstream.closed)
         walk.passes(31)
         self.assertEqual("closed", walk.upstream.closed)
+
+    def test_auto(self) -> None:
+        """Over HTTP/1.1 always, even beside an open connection of HTTP/2, and whatever the opening calls itself."""
+        walk = Walk(service=Service(protocol="auto"), scheme="https", alpn=b"h2")
+        walk.get()
+        H2Server(walk, walk.upstream, tunnels=True)
+        walk.alpn = b"http/1.1"
+        walk.client = walk.new_client()
+        walk.client_sends(OPENING[:-2] + b"Content-Type: application/grpc\r\n\r\n")
+        self.assertEqual([(b"h2", b"http/1.1"), (b"http/1.1",)], walk.offered)
+        self.assertTrue(walk.upstream_sees().startswith(b"GET /chat HTTP/1.1\r\n"))
