@@ -22,9 +22,8 @@ from hmsgw.edge.door import Door
 from hmsgw.edge.h2_stream import H2Stream
 from hmsgw.edge.h2_writer import H2Writer
 from hmsgw.edge.peer import Peer
-from hmsgw.wire.bodies import sendable_trailers
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.fieldlines import BadLine, parse_pair
+from hmsgw.wire.fieldlines import BadLine
 from hmsgw.wire.heads import unreadable_request
 from hmsgw.wire.http2 import (
     DataReceived,
@@ -43,7 +42,7 @@ from hmsgw.wire.http2 import (
     server_session,
 )
 from hmsgw.wire.http2_budget import Budget
-from hmsgw.wire.http2_heads import HeadReader
+from hmsgw.wire.http2_heads import HeadReader, trailer_fields
 from hmsgw.wire.http2_order import FrameOrder
 
 #: Between the two GOAWAYs of a graceful end (RFC 9113 section 6.8): a round trip, and some.
@@ -68,6 +67,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         self._behind = b""
         self._joined: list[bytes] = []
         self._joined_to: H2Stream | None = None
+        self._begun: list[H2Stream] = []
         self._heads = HeadReader(limits.head, limits.field, limits.fields)
         self._last_id = 0
         self._busy = False
@@ -133,6 +133,10 @@ class H2Connection(H2Writer, TwistedProtocol):
                         return
             if self._joined:
                 self._hand_over()
+            if self._begun:
+                begun, self._begun = self._begun, []
+                for stream in begun:
+                    stream.expect_more()
         finally:
             self._busy = False
         if broken is not None:
@@ -199,12 +203,14 @@ class H2Connection(H2Writer, TwistedProtocol):
             fault = error
             head = unreadable_request()
             head.protocol = "h2"
-        stream = self.streams[number] = H2Stream(self, number, head, not event.end_stream)
+        unfinished = not event.end_stream
+        stream = self.streams[number] = H2Stream(self, number, head, unfinished)
         stream.exchange = exchange = door.exchange(stream, door.plane, head, door.seconds())
         if fault is not None:
             exchange.refuse(fault.reason, fault.detail)
             return
-        stream.expect_more()
+        if unfinished:
+            self._begun.append(stream)  # its clock runs only for what has not come in the same read
         exchange.start()
 
     def _data(self, event: DataReceived) -> None:
@@ -226,26 +232,26 @@ class H2Connection(H2Writer, TwistedProtocol):
             self._joined_to = stream
         if ended:
             if self._joined:
-                self._hand_over()
+                self._hand_over(last=True)
             if not stream.gone:
                 stream.end([])
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, *, last: bool = False) -> None:
         """What came for one stream, in however many frames, is one piece to all who come after."""
         joined, self._joined = self._joined, []
         stream, self._joined_to = self._joined_to, None
         if stream is not None:
-            stream.data(joined[0] if len(joined) == 1 else b"".join(joined))
+            stream.data(joined[0] if len(joined) == 1 else b"".join(joined), last=last)
 
     def _trailers(self, event: TrailersReceived) -> None:
         stream = self.streams.get(event.stream_id)
         if stream is None:
             return
         try:
-            fields = [parse_pair(name, value) for name, value in event.headers]
+            fields = trailer_fields(event.headers)
         except BadLine:
             fields = []
-        stream.end(sendable_trailers(fields))
+        stream.end(fields)
 
     def _stream_reset(self, event: StreamReset) -> None:
         stream = self.streams.get(event.stream_id)

@@ -67,15 +67,16 @@ class H2Stream:
 
     # --- what the client sends
 
-    def data(self, data: bytes) -> None:
-        """Some of the body. What the exchange does not take at once is given back later."""
+    def data(self, data: bytes, *, last: bool = False) -> None:
+        """Some of the body. What the exchange does not take at once is given back later. last: `end` follows."""
         self._held += len(data)
         exchange = self.exchange
         if exchange is not None:
             exchange.request_data(data)
         if not self._paused or self.exchange is None:
             self._give_back()
-            self.expect_more()
+            if not last:
+                self.expect_more()
 
     def end(self, trailers: list[Field]) -> None:
         """The body is whole."""
@@ -131,17 +132,29 @@ class H2Stream:
             self._ask(self._carrier.session.send_informational_response, self.number, pairs)
 
     def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
-        """The final answer, all of it."""
-        self.send_head(head, ended=not body)
-        if body:
+        """The final answer, all of it: what `send_head`, `send_data` and `send_end` do, without asking between them."""
+        if self.gone or len(body) > self._carrier.door.limits.buffer:
+            self.send_head(head)
             self.send_data(body)
-        self.send_end([])
+            self.send_end([])
+            return
+        number, carrier = self.number, self._carrier
+        allowed = self._body_allowed = bool(body) and has_content(head, self.head.method)
+        try:
+            carrier.session.send_response(number, response_pairs(head, self.exchange.wall_s), end_stream=not allowed)
+            if allowed:
+                carrier.session.send_data(number, body, end_stream=True)
+                carrier.budget.earn_piece(len(body))
+                self.queued = len(body)
+        except NGH2Error:  # see `_ask`
+            self.gone = True
+        self._over()
 
-    def send_head(self, head: ResponseHead, *, ended: bool = False) -> None:
-        """The final answer's head; data and end follow, unless it has ended."""
+    def send_head(self, head: ResponseHead) -> None:
+        """The final answer's head; data and end follow."""
         if self.gone:
             return
-        allowed = self._body_allowed = not ended and has_content(head, self.head.method)
+        allowed = self._body_allowed = has_content(head, self.head.method)
         pairs = response_pairs(head, self.exchange.wall_s)
         self._ask(self._carrier.session.send_response, self.number, pairs, end_stream=not allowed)
 
@@ -157,16 +170,20 @@ class H2Stream:
 
     def send_end(self, trailers: list[Field]) -> None:
         """The answer is whole."""
-        self.exchange = None
-        self._answered = True
-        if self.gone:
-            return
-        if self._body_allowed:
+        if self._body_allowed and not self.gone:
             session = self._carrier.session
             if trailers:
                 self._ask(session.send_trailers, self.number, trailer_pairs(trailers))
             else:
                 self._ask(session.end_stream, self.number)
+        self._over()
+
+    def _over(self) -> None:
+        """The exchange has said all that it had to say."""
+        self.exchange = None
+        self._answered = True
+        if self.gone:
+            return
         if self._paused or self._held:
             self._paused = False
             self._give_back()

@@ -37,10 +37,14 @@ class Peer:
     """host: IP address as text, IPv4-mapped as IPv4. scheme: `https` or `http`. tls: `TLSv1.3`, or None. local: our own
     end's address, when it is called.
 
-    managed, managed_for, server_name: what forwarding keeps of one request for the next (see `proxy.exchange`).
+    managed, managed_for, managed_pairs, server_name: what forwarding keeps of one request for the next (see
+    `proxy.forwarding`).
     """
 
-    __slots__ = ("client", "host", "listener", "local", "managed", "managed_for", "scheme", "server_name", "tls")
+    __slots__ = (
+        "client", "host", "listener", "local", "managed", "managed_for", "managed_pairs", "scheme", "server_name",
+        "tls",
+    )  # fmt: skip
 
     def __init__(
         self, client: Caller, listener: str, scheme: str, tls: str | None, local: Callable[[], Any] | None = None
@@ -53,4 +57,5 @@ class Peer:
         self.local = local
         self.managed = b""
         self.managed_for: bytes | None = None
+        self.managed_pairs: list[tuple[bytes, bytes]] | None = None
         self.server_name = ""

@@ -201,7 +201,7 @@ class Exchange(UploadSide):
             self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
             return
         if self.call is not None and self.req is not None:
-            self.speaks_grpc = call_kind(self.req.fields) == GRPC
+            self.speaks_grpc = (call_kind(self.req.fields) if self.edited else self.call) == GRPC
         self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
 
     def _lease(self, max_wait_s: float) -> None:

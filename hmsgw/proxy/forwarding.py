@@ -21,7 +21,7 @@ from hmsgw.wire.grpc import TIMEOUT, timeout_field
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
-from hmsgw.wire.http2_answers import check_sendable, request_pairs
+from hmsgw.wire.http2_answers import check_sendable, pairs_of, request_pairs
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
 from hmsgw.wire.websocket import KEY_FIELD, UPGRADE_LINES, VERSION_FIELD, new_key, tunnel_pairs
@@ -257,6 +257,7 @@ def identify(exchange: Exchange) -> bytes:
         else:
             shared = peer.managed = managed_lines(peer.host, scheme, authority, b"", _VIA[head.protocol])
             peer.managed_for = authority
+            peer.managed_pairs = None
             peer.server_name = host_of(authority)
     exchange.scheme = scheme
     exchange.host = peer.server_name if authority is peer.managed_for else host_of(authority)
@@ -301,9 +302,20 @@ def forwarded_pairs(exchange: Exchange, connection: Any) -> list[tuple[bytes, by
         check_sendable(fields)
     method, target = exchange.sent_method or head.method, _target(exchange)
     authority = exchange.authority or connection.name.encode()
+    more = _managed_pairs(exchange.peer, managed)
     if exchange.opens_tunnel:
-        return tunnel_pairs(request_pairs(b"CONNECT", connection.scheme, authority, target, fields, managed))
-    return request_pairs(method, connection.scheme, authority, target, fields, managed)
+        return tunnel_pairs(request_pairs(b"CONNECT", connection.scheme, authority, target, fields, more))
+    return request_pairs(method, connection.scheme, authority, target, fields, more)
+
+
+def _managed_pairs(peer: Any, managed: bytes) -> list[tuple[bytes, bytes]]:
+    """The gateway's own fields as HTTP/2 carries them; what they share with the client's request before is kept."""
+    shared = peer.managed
+    if not shared or not managed.startswith(shared):
+        return pairs_of(managed)
+    if peer.managed_pairs is None:
+        peer.managed_pairs = pairs_of(shared)
+    return [*peer.managed_pairs, *pairs_of(managed[len(shared) :])]
 
 
 def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[Sequence[Field], bytes]:

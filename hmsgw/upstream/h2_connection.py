@@ -87,7 +87,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self._leased = 0
         self._most = _MAX_STREAMS
         self._written: set[UpstreamStream] = set()
-        self._headed: list[UpstreamStream] = []
+        self._told: list[UpstreamStream] = []
         self._resets: set[int] = set()
         self._joined: list[bytes] = []
         self._joined_to: UpstreamStream | None = None
@@ -209,10 +209,9 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
                         return
             if self._joined:
                 self._hand_over(False)
-            headed, self._headed = self._headed, []
-            for stream in headed:
-                stream.tell()
-                _flush_edge(stream)
+            told, self._told = self._told, []
+            for stream in told:
+                stream.read_so_far()
         finally:
             self._busy = False
         if not sound:
@@ -250,8 +249,8 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         if stream is not None and stream.exchange is not None:
             exchange = stream.exchange
             try:
-                if stream.answer(list(event.headers), event.end_stream):
-                    self._headed.append(stream)
+                if stream.answer(event.headers, event.end_stream):
+                    self._told.append(stream)
                     return
             except UpstreamFault as fault:
                 stream.fail(UPSTREAM_PROTOCOL, str(fault))
@@ -261,7 +260,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         stream = self._streams.get(event.stream_id)
         if stream is not None:
             try:
-                stream.informational(list(event.headers))
+                stream.informational(event.headers)
             except UpstreamFault as fault:
                 stream.fail(UPSTREAM_PROTOCOL, str(fault))
             _flush_edge(stream)
@@ -298,7 +297,9 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         if stream is not None:
             exchange = stream.exchange
             stream.data(joined[0] if len(joined) == 1 else b"".join(joined), ended)
-            if exchange is not None:
+            if not ended:
+                self._told.append(stream)
+            elif exchange is not None:
                 exchange.flush_edge()
 
     def _trailers(self, event: TrailersReceived) -> None:
@@ -306,7 +307,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         if stream is not None and stream.exchange is not None:
             exchange = stream.exchange
             try:
-                stream.trailers(list(event.headers))
+                stream.trailers(event.headers)
             except UpstreamFault as fault:
                 stream.fail(UPSTREAM_PROTOCOL, str(fault))
             exchange.flush_edge()

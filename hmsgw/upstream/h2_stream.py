@@ -8,27 +8,27 @@ the client's side has taken, and whatever breaks is told once. Mirror of `edge.h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hmsgw.deadlines import NEVER, Deadlines
 from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT, Reason
 from hmsgw.upstream.clock import UpstreamClock
 from hmsgw.upstream.events import UpstreamEvents
-from hmsgw.wire.bodies import sendable_trailers
 from hmsgw.wire.faults import UpstreamFault
-from hmsgw.wire.fieldlines import BadLine, parse_pair
+from hmsgw.wire.fieldlines import BadLine
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
 from hmsgw.wire.http2_answers import response_head
 from hmsgw.wire.http2_budget import Budget
-from hmsgw.wire.http2_heads import trailer_pairs
+from hmsgw.wire.http2_heads import trailer_fields, trailer_pairs
 
 _MAX_INTERIM = 32
 #: What may wait for the backend's window before the client is paused.
 _MAX_QUEUED_BYTES = 64 * 1024
 
-Pairs = list[tuple[bytes, bytes]]
+Pairs = Sequence[tuple[bytes, bytes]]
 
 
 class Carrier(Protocol):
@@ -169,35 +169,38 @@ class UpstreamStream(UpstreamClock):
             self.exchange.upstream_informational(head)
 
     def answer(self, pairs: Pairs, ended: bool) -> bool:
-        """The final answer's head. True: it waits for what comes in the same read, see `tell`. Raises UpstreamFault."""
+        """The final answer's head. True: it waits for what comes in the same read. Raises UpstreamFault."""
         self._head = response_head(pairs, ended, self._method)
         if ended:
             self._whole(b"")
         return not ended
 
-    def tell(self) -> None:
-        """Nothing more has come together with the head."""
+    def read_so_far(self) -> None:
+        """All that came in one read has been told; not the head yet, if nothing came together with it."""
+        self._tell()
+        if self.exchange is not None:
+            self.expect()
+            self.exchange.flush_edge()
+
+    def _tell(self) -> None:
         head, self._head = self._head, None
         if head is not None and self.exchange is not None:
             self._answered = True
             self.exchange.upstream_head(head, self._carrier.seconds())
-            if self.exchange is not None:
-                self.expect()
 
     def data(self, data: bytes, ended: bool) -> None:
-        """Some of the body. What the client's side does not take at once is given back later."""
+        """Some of the body; if it has not ended, `read_so_far` follows. What the client's side does not take at once is
+        given back later."""
         self._held += len(data)
         if ended and self._head is not None and self._request_ended and self._reading:
             self._whole(data)
         else:
-            self.tell()
+            self._tell()
             passed = self._pass_on(data)
             if passed and self.exchange is not None:
                 self.exchange.upstream_data(passed)
             if ended:
                 self._finished([])
-            elif self.exchange is not None:
-                self.expect()
         if self._reading or self.exchange is None:
             self._give_back()
 
@@ -207,12 +210,12 @@ class UpstreamStream(UpstreamClock):
 
     def trailers(self, pairs: Pairs) -> None:
         """The end, with trailers."""
-        self.tell()
+        self._tell()
         try:
-            fields = [parse_pair(name, value) for name, value in pairs]
+            fields = trailer_fields(pairs)
         except BadLine as bad:
             raise UpstreamFault(f"The upstream's trailers can't be read. {bad}") from None
-        self._finished(sendable_trailers(fields))
+        self._finished(fields)
 
     def _whole(self, body: bytes) -> None:
         head, self._head = self._head, None
@@ -221,7 +224,7 @@ class UpstreamStream(UpstreamClock):
             return
         if not self._request_ended or not self._reading:
             self._head = head
-            self.tell()
+            self._tell()
             self._finished([])
             return
         self._end_lease()

@@ -27,6 +27,8 @@ def call_kind(fields: Iterable[Field]) -> bytes | None:
     """GRPC, GRPC_WEB or GRPC_WEB_TEXT by the content type; None for what is no call."""
     for lower, _, value in fields:
         if lower == b"content-type":
+            if value == GRPC:
+                return GRPC
             match = _KIND.fullmatch(value)
             return None if match is None else match.group(1).lower()
     return None

@@ -71,11 +71,18 @@ def response_head(pairs: Pairs, ended: bool, request_method: bytes) -> ResponseH
 
 
 def request_pairs(
-    method: bytes, scheme: bytes, authority: bytes, target: bytes, fields: Iterable[Field], lines: bytes
+    method: bytes, scheme: bytes, authority: bytes, target: bytes, fields: Iterable[Field], more: Pairs
 ) -> list[tuple[bytes, bytes]]:
-    """A request's head as HTTP/2 carries it. lines: more fields, encoded as HTTP/1.1 has them."""
+    """A request's head as HTTP/2 carries it. more: fields that are so encoded already."""
     pairs = [(b":method", method), (b":scheme", scheme), (b":authority", authority), (b":path", target)]
     pairs += [(lower, value) for lower, _, value in fields]
+    pairs += more
+    return pairs
+
+
+def pairs_of(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """Of field lines as HTTP/1.1 has them, those that HTTP/2 has too."""
+    pairs: list[tuple[bytes, bytes]] = []
     for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b": ")
         name = name.lower()

@@ -45,9 +45,13 @@ class Budget:
 
     def earn_request(self) -> None:
         """A request has come."""
-        self.left = min(self.left + _A_REQUEST, _MOST)
+        self.left += _A_REQUEST
+        if self.left > _MOST:
+            self.left = _MOST
 
     def earn_piece(self, size: int) -> None:
         """A piece of a body, of so many bytes, went through: a small message is answered by as many frames as a large
         one, a window for the stream, one for the connection, a PING to measure the way."""
-        self.left = min(self.left + _A_PIECE + size / _BYTES, _MOST)
+        self.left += _A_PIECE + size / _BYTES
+        if self.left > _MOST:
+            self.left = _MOST

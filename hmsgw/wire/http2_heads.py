@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hmsgw.reasons import HEAD_TOO_LARGE, TARGET_TOO_LONG, UNKNOWN_PROTOCOL
+from hmsgw.wire.bodies import sendable_trailers
 from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import BadLine, FieldPairs
@@ -37,17 +38,18 @@ class HeadReader:
     max_head_bytes, max_field_bytes, max_fields: `limits.head`, `field` and `fields`.
     """
 
-    __slots__ = ("_at", "_bounds", "_head", "_pairs")
+    __slots__ = ("_at", "_bounds", "_ended", "_head", "_pairs")
 
     def __init__(self, max_head_bytes: int, max_field_bytes: int, max_fields: int) -> None:
         self._bounds = (max_head_bytes, max_field_bytes, max_fields)
         self._pairs: tuple[tuple[bytes, bytes], ...] = ()
         self._head = RequestHead()
         self._at = 0
+        self._ended = True
 
     def read(self, pairs: tuple[tuple[bytes, bytes], ...], ended: bool) -> RequestHead:
         """A request's head as a record. ended: no body follows. Raises EdgeFault."""
-        if ended and len(pairs) == len(self._pairs):
+        if len(pairs) == len(self._pairs) and ended is self._ended:
             at = self._at
             name, target = pairs[at]
             before = self._pairs
@@ -58,8 +60,8 @@ class HeadReader:
                 again.target = target
                 return again
         head = request_head(pairs, ended, *self._bounds)
-        if ended and head.target[:1] == b"/":
-            self._pairs, self._head = pairs, head
+        if head.target[:1] == b"/" and not head.websocket:
+            self._pairs, self._head, self._ended = pairs, head, ended
             self._at = next(at for at, pair in enumerate(pairs) if pair[0] == b":path")
         return head
 
@@ -218,6 +220,11 @@ def response_pairs(head: ResponseHead, wall_s: float) -> list[tuple[bytes, bytes
 def informational_pairs(status: int, fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
     """A 1xx answer's fields."""
     return [_STATUS[status], *trailer_pairs(fields)]
+
+
+def trailer_fields(pairs: Pairs) -> list[Field]:
+    """What came behind a body, as far as it may go on. Raises BadLine."""
+    return sendable_trailers([_fields[pair] for pair in pairs])
 
 
 def trailer_pairs(fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:

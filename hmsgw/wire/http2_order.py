@@ -8,9 +8,13 @@ have in flight.
 
 from __future__ import annotations
 
+from struct import Struct
+
 from hmsgw.wire.http2 import ErrorCode
 
 _HEADER_BYTES = 9
+#: A frame's header (RFC 9113 section 4.1): its length in two parts, type, flags, stream.
+_header_at = Struct(">BHBBI").unpack_from
 _PREFACE_BYTES = 24
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM = 0, 1, 2, 3
 _PING, _WINDOW_UPDATE, _ACK = 6, 8, 1
@@ -55,21 +59,20 @@ class FrameOrder:
                 self._skip = 0
                 return at - before, None
             work += 1
-            kind = data[at + 3]
+            high, low, kind, flags, number = _header_at(data, at)
+            number &= 0x7FFFFFFF
             if kind <= _RST_STREAM:
-                number = int.from_bytes(data[at + 5 : at + 9], "big") & 0x7FFFFFFF
-                fault = self._heed(kind, number, data[at + 9 : at + 13])
-                if fault is not None:
-                    return end - before, fault
                 if kind == _HEADERS:
                     work += _A_REQUEST - 1
+                fault = self._heed(kind, number, data, at)
+                if fault is not None:
+                    return end - before, fault
             elif kind == _WINDOW_UPDATE:
-                number = int.from_bytes(data[at + 5 : at + 9], "big") & 0x7FFFFFFF
                 if number and not self._is_open(number):
                     self.idle += 1
-            elif kind == _PING and data[at + 4] & _ACK:
+            elif kind == _PING and flags & _ACK:
                 self.idle += 1
-            at += _HEADER_BYTES + (data[at] << 16 | data[at + 1] << 8 | data[at + 2])
+            at += _HEADER_BYTES + (high << 16 | low)
         if at < end:
             self._head = data[at:]
             at = end
@@ -80,20 +83,19 @@ class FrameOrder:
         """A stream is over. by_us: frames for it may be on their way still, and are passed over."""
         self._end(number, _FORGIVEN if by_us else _OVER)
 
-    def _heed(self, kind: int, number: int, start: bytes) -> int | None:
+    def _heed(self, kind: int, number: int, data: bytes, at: int) -> int | None:
+        if number > self._last and kind != _PRIORITY:
+            if kind == _HEADERS:
+                self._last = number
+                self._streams[number] = _OPEN
+                if len(self._streams) > _REMEMBERED:
+                    self._forget()
+            return None  # an idle stream otherwise: the library's to refuse
         if kind == _PRIORITY:
             # RFC 9113 section 6.3; RFC 7540 section 5.3.1 of a stream that depends on itself
-            if number == 0 or int.from_bytes(start, "big") & 0x7FFFFFFF == number:
+            if number == 0 or int.from_bytes(data[at + 9 : at + 13], "big") & 0x7FFFFFFF == number:
                 return ErrorCode.PROTOCOL_ERROR
             return None
-        if kind == _HEADERS and number > self._last:
-            self._last = number
-            self._streams[number] = _OPEN
-            if len(self._streams) > _REMEMBERED:
-                self._forget()
-            return None
-        if number > self._last:
-            return None  # an idle stream: the library's to refuse
         if kind == _RST_STREAM:
             self._end(number, _OVER)
             return None
@@ -129,7 +131,7 @@ class ServerFrames(FrameOrder):
         super().__init__()
         self._skip = 0
 
-    def _heed(self, kind: int, number: int, start: bytes) -> int | None:
+    def _heed(self, kind: int, number: int, data: bytes, at: int) -> int | None:
         return None
 
     def _is_open(self, number: int) -> bool:

@@ -60,9 +60,11 @@ class Client:
     def flush(self) -> None:
         self.sock.sendall(self.h2.data_to_send())
 
-    def request(self, path: str, method: str = "GET", *more: tuple[str, str], ended: bool = True) -> int:
+    def request(
+        self, path: str, method: str = "GET", *more: tuple[str, str], ended: bool = True, host: str = "localhost"
+    ) -> int:
         number = int(self.h2.get_next_available_stream_id())
-        start = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
+        start = [(":method", method), (":scheme", "https"), (":authority", host), (":path", path)]
         self.h2.send_headers(number, [*start, *more], end_stream=ended)
         self.flush()
         return number

@@ -10,6 +10,7 @@ import time
 from tests.integration.programs import installed, run
 from tests.integration.running import Gateway, GatewayCase, eventually, free_port, on_both_transports
 from tests.integration.test_bodies import MIB, Highest
+from tests.integration.test_http2 import Client
 from tests.transport.minting import authority, leaf
 
 SIZE = 48 * MIB
@@ -30,6 +31,7 @@ http {{
     location /file {{ root {folder}/www; }}
     location /put {{ root {folder}/www; dav_methods PUT; create_full_put_path on; }}
     location /hello {{ return 200 "hello from nginx"; }}
+    location /who {{ return 200 "$http_x_forwarded_host $http_forwarded $http_via $http_x_request_id"; }}
   }}
 }}
 """
@@ -105,6 +107,24 @@ class Http2UpstreamTests(GatewayCase):
         self.assertEqual(b"hello from nginx" * 300, said)
         lines = eventually("nginx has logged them", lambda: self.seen() if len(self.seen()) >= 300 else None)
         self.assertLessEqual(len({line.rsplit(" ", 1)[1] for line in lines}), 20)
+
+    def test_own_fields(self) -> None:
+        """What the gateway itself says of a request is of that request, whatever came before it on the connection."""
+        gateway = self.begin(self.both()["HTTP/2.0 -"])
+        client = Client(gateway.port(), tls=False)
+        self.addCleanup(client.close)
+        lines: list[list[str]] = []
+        for host, via in (("a.test", ""), ("a.test", ""), ("b.test", "1.1 outer"), ("b.test", ""), ("a.test", "")):
+            number = client.request("/who", "GET", *([("via", via)] if via else []), host=host)
+            self.assertEqual(200, client.status(number))
+            lines.append(client.bodies[number].decode().rsplit(" ", 1))
+        a, b = (f"{name} for=127.0.0.1;host={name};proto=http" for name in ("a.test", "b.test"))
+        mine = "2.0 hmsgw"  # nginx shows the first of two Via fields
+        self.assertEqual(
+            [f"{a} {mine}", f"{a} {mine}", f"{b} 1.1 outer", f"{b} {mine}", f"{a} {mine}"],
+            [said for said, _ in lines],
+        )
+        self.assertEqual(5, len({request_id for _, request_id in lines}))
 
     def test_wrong_protocol(self) -> None:
         """What a service does not speak is told: a 502, which names what was expected where the service lets us know."""

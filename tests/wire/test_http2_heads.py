@@ -15,6 +15,7 @@ from hmsgw.wire.http1 import parse_request
 from hmsgw.wire.http2_heads import HeadReader, informational_pairs, request_head, response_pairs, trailer_pairs
 
 START = {b":method": b"GET", b":scheme": b"https", b":authority": b"api.example", b":path": b"/a?b"}
+WEBSOCKET = {**START, b":method": b"CONNECT", b":protocol": b"websocket", b"sec-websocket-version": b"13"}
 
 
 def read(*more: tuple[bytes, bytes], ended: bool = True, **start: bytes | None) -> RequestHead:
@@ -180,6 +181,9 @@ class HeadReaderTests(SynchronousTestCase):
             ((*START.items(), (b"x", b"1")), True), ((*START.items(), (b"x", b"2")), True), ((*START.items(),), False),
             ((*START.items(), (b":path", b"/b")), True), ((*{**START, b":path": b"/" + b"a" * 1200}.items(),), True),
             (tuple(reversed(START.items())), True), ((*{**START, b":authority": b"b"}.items(),), True),
+            ((*{**START, b":path": b"/b"}.items(),), False), ((*START.items(), (b"content-length", b"3")), False),
+            ((*START.items(), (b"content-length", b"3")), True), ((*WEBSOCKET.items(),), False),
+            ((*{**WEBSOCKET, b":path": b"/c"}.items(),), False), ((*{**WEBSOCKET, b":path": b"/c"}.items(),), True),
         ]  # fmt: skip
 
         def outcome(reader: HeadReader, head: Any) -> Any:
