@@ -251,6 +251,8 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         limits = self._door.limits
         if len(data) > limits.head or end > limits.head:
             if data.find(b"\r\n", 0, limits.head) < 0:
+                if data.find(b" ", 0, limits.head) < 0:
+                    raise EdgeFault(f"The request's method is longer than {limits.head} bytes.")
                 raise EdgeFault(f"The request line is longer than {limits.head} bytes.", TARGET_TOO_LONG)
             raise EdgeFault(f"The request's head is longer than {limits.head} bytes.", HEAD_TOO_LARGE)
         line_feed = data.find(b"\n")
@@ -355,9 +357,10 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         """Answer what could not be read, and close: where the next request would begin is not known."""
         self._close_after = True
         self._state = BODY
+        request = unreadable_request(self._buffer.startswith(b"HEAD "))
         self._buffer = b""
         door = self._door
-        exchange = door.exchange(self, door.plane, unreadable_request(), door.seconds())
+        exchange = door.exchange(self, door.plane, request, door.seconds())
         self._head = exchange.head
         self._tail = b""
         self._exchange = exchange

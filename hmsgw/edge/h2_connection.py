@@ -201,7 +201,7 @@ class H2Connection(H2Writer, TwistedProtocol):
             head = self._heads.read(event.headers, event.end_stream)
         except EdgeFault as error:
             fault = error
-            head = unreadable_request()
+            head = unreadable_request((b":method", b"HEAD") in event.headers)
             head.protocol = "h2"
         unfinished = not event.end_stream
         stream = self.streams[number] = H2Stream(self, number, head, unfinished)

@@ -143,11 +143,15 @@ class Exchange(UploadSide):
         self._forward()
 
     def _refuse_unmatched(self, found: Entry | NotMatched, method: str) -> None:
-        if isinstance(found, NotMatched) and not found.allowed:
-            self.refuse(NO_ROUTE, "No route matches this request.")
+        if self.path == "*":
+            # RFC 9110 section 9.3.7: asked of the server itself, which no route stands for.
+            self._send(ResponseHead(200, [allow(_TAKEN)], 0), b"")
             return
-        allowed = found.allowed if isinstance(found, NotMatched) else frozenset(found.methods or _TAKEN)
-        self.refuse(METHOD, f"No route takes {method} here.", [allow(allowed)])
+        known = found.allowed if isinstance(found, NotMatched) else found.methods or _TAKEN
+        if known or method == "CONNECT":
+            self.refuse(METHOD, f"No route takes {method} here.", [allow(known or _TAKEN)])
+        else:
+            self.refuse(NO_ROUTE, "No route matches this request.")
 
     def _not_at_once(self, outcome: Any) -> None:
         """A chain that has ended in a verdict, or that has to wait."""

@@ -3,7 +3,7 @@
 Knows: counted bodies and chunked ones with their trailers. Refuses to know: heads, sockets, who reads.
 Strategy: a reader a body; `feed` takes what came and returns (content, ended, rest), where content is what there is of
 the body, joined, and rest is what follows the body (the next message). Anything a chunked body does not have to be is
-refused: bare LF, signs or blanks in a size, a size of more than 15 digits, control characters in an extension. A
+refused: bare LF, signs or blanks in a size, a size of more than 15 digits, extensions against their grammar. A
 quarter of a MiB may hold 40,000 chunks of a byte: only so many are taken at once, and the caller comes back for more.
 """
 
@@ -14,12 +14,17 @@ from typing import Protocol
 
 from hmsgw.wire.fieldlines import BadLine, encode_fields, parse_line
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
-from hmsgw.wire.headers import Field
+from hmsgw.wire.headers import TOKEN, Field
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_VALUE = rb"(?:" + TOKEN.pattern + rb'|"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*")'
+_EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN.pattern + rb"(?:[ \t]*=[ \t]*" + _VALUE + rb")?"
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _MAX_SIZE_LINE = 4096
 #: Chunks taken in one `feed`: half a millisecond's work. A read of ordinary chunks holds fewer.
 MAX_CHUNKS = 512
+#: And bytes of their size lines, as much work when they are full of extensions.
+_MAX_SIZE_BYTES = 8192
 
 #: Trailers that would change what the head has said (RFC 9110 section 6.5.1).
 _NOT_IN_TRAILERS = HOP_BY_HOP | FRAMING | MANAGED | {
@@ -97,6 +102,7 @@ class ChunkedBody:
         pieces: list[bytes] = []
         at = 0
         end = len(data)
+        sizes_left = _MAX_SIZE_BYTES
         left = self._left
         while at < end:
             if left > 0:
@@ -116,7 +122,7 @@ class ChunkedBody:
                 at += 2
                 left = _AT_SIZE
             elif left == _AT_SIZE:
-                if len(pieces) >= MAX_CHUNKS:
+                if len(pieces) >= MAX_CHUNKS or sizes_left < 0:
                     self.behind = True
                     break
                 line_end = data.find(b"\n", at, at + _MAX_SIZE_LINE)
@@ -127,6 +133,7 @@ class ChunkedBody:
                 match = _SIZE.fullmatch(data, at, line_end - 1)
                 if match is None or data[line_end - 1] != 0x0D:
                     raise BodyFault("A chunk size is not a hexadecimal number.")
+                sizes_left -= line_end - at
                 at = line_end + 1
                 left = int(match.group(1), 16) or _AT_TRAILERS
             else:
@@ -147,6 +154,8 @@ class ChunkedBody:
         if (end if end >= 0 else len(data)) - at > self._max_trailer_bytes:
             raise BodyFault("The trailers are too large.")
         if end < 0:
+            if _BARE_LF.search(data, at) is not None:
+                raise BodyFault("A line of the trailers ends without a carriage return.")
             return -1
         try:
             fields = [parse_line(line) for line in data[at:end].split(b"\r\n")]

@@ -16,6 +16,10 @@ Field = tuple[bytes, bytes, bytes]
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """RFC 9110 section 5.6.2. Use `TOKEN.fullmatch`."""
 
+LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
+"""A request's Content-Length: 18 digits fit what any counter holds. RFC 9110 section 8.6 allows zeros in front; who
+writes `010` may mean ten or eight. Use `LENGTH.fullmatch`."""
+
 BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """A byte that no field value may hold: every control character but HTAB."""
 

@@ -65,10 +65,13 @@ class RequestHead:
     """Those as HTTP/1.1 field lines, once asked for."""
 
 
-def unreadable_request() -> RequestHead:
-    """What stands for a request whose head could not be read: the log and the metrics need a method and a path."""
+def unreadable_request(is_head: bool) -> RequestHead:
+    """What stands for a request whose head could not be read: the log and the metrics need a method and a path.
+
+    is_head: as much was read that its method is HEAD; then no answer to it has a body (RFC 9110 section 9.3.2).
+    """
     head = RequestHead()
-    head.method, head.target, head.fields, head.close = b"-", b"/", (), True
+    head.method, head.target, head.fields, head.close = b"HEAD" if is_head else b"-", b"/", (), True
     return head
 
 

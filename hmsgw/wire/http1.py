@@ -14,7 +14,7 @@ from hmsgw.reasons import HEAD_TOO_LARGE, PHRASES, TARGET_TOO_LONG
 from hmsgw.wire.faults import EdgeFault, UpstreamFault
 from hmsgw.wire.fieldlines import BadLine, FieldLines
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
-from hmsgw.wire.headers import TOKEN, Field
+from hmsgw.wire.headers import LENGTH, TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import authorities, check_visible, is_plain_target
 
@@ -67,6 +67,8 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
         raise EdgeFault("The request's method is not a token.")
     check_visible(target)
     if len(head) > max_field_bytes:
+        if len(method) > max_field_bytes:
+            raise EdgeFault(f"The request's method is longer than {max_field_bytes} bytes.")
         if len(target) > max_field_bytes:
             raise EdgeFault(f"The request target is longer than {max_field_bytes} bytes.", TARGET_TOO_LONG)
         if max(map(len, lines), default=0) > max_field_bytes:
@@ -136,9 +138,9 @@ def parse_again(request: RequestHead, start: bytes) -> bool:
 def _read_marked(request: RequestHead, field: Field) -> None:
     lower, _, value = field
     if lower == b"content-length":
-        # 18 digits fit what any counter holds. Even an equal second one is refused: nobody sends it in good faith.
-        if request.has_length or not value.isdigit() or len(value) > 18:
-            raise EdgeFault("Content-Length must be one decimal number.")
+        # Even an equal second one is refused: nobody sends it in good faith.
+        if request.has_length or LENGTH.fullmatch(value) is None:
+            raise EdgeFault("Content-Length must be one decimal number, without leading zeros.")
         request.has_length = True
         request.length = int(value)
         return
@@ -168,6 +170,7 @@ def _other_target(request: RequestHead, target: bytes) -> bytes:
     if b"#" in target:
         raise EdgeFault("A request target has no fragment.")
     if request.method == b"CONNECT":
+        request.close = True  # what follows may be the tunnel's that it did not wait for
         return target
     if target == b"*":
         if request.method != b"OPTIONS":

@@ -15,7 +15,7 @@ from hmsgw.wire.dates import http_date_line
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.fieldlines import BadLine, FieldPairs
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, HTTP1_ONLY, MANAGED
-from hmsgw.wire.headers import TOKEN, Field
+from hmsgw.wire.headers import LENGTH, TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import authorities, check_visible, is_plain_target
 
@@ -132,8 +132,8 @@ def _read_marked(request: RequestHead, field: Field, fields: list[Field]) -> Non
     if name in HTTP1_ONLY:
         raise EdgeFault(f"The field {name.decode()} has no meaning in HTTP/2.")
     if name == b"content-length":
-        if request.has_length or not value.isdigit() or len(value) > 18:
-            raise EdgeFault("Content-Length must be one decimal number.")
+        if request.has_length or LENGTH.fullmatch(value) is None:
+            raise EdgeFault("Content-Length must be one decimal number, without leading zeros.")
         request.has_length = True
         request.length = int(value)
     elif name == b"host":

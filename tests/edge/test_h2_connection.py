@@ -120,9 +120,31 @@ class RequestTests(SynchronousTestCase):
         too_long = client.request(method=b"POST", ended=False)
         client.send(too_long, b"hello")
         numbers = (bad_path, too_many, other_host, connect, too_long)
-        self.assertEqual([400, 431, 400, 404, 413], [client.got[number].status for number in numbers])
+        self.assertEqual([400, 431, 400, 405, 413], [client.got[number].status for number in numbers])
         self.assertEqual([b"bad-path" in client.got[bad_path].body, NO_ERROR], [True, client.got[too_long].ended])
         self.assertEqual([], client.goaways)
+
+    def test_refusals_of_head(self) -> None:
+        """Never have a body, also where the rest could not be read."""
+        _, client = begin(limits=Limits(fields=10, field=1024))
+        asked = {
+            client.request(b"/%2f", b"HEAD"): 400,
+            client.request(b"/a", b"HEAD", (b"host", b"evil.example")): 400,
+            client.request(b"/a", b"HEAD", *((b"x-%d" % n, b"v") for n in range(15))): 431,
+            client.request(b"/" + b"a" * 2000, b"HEAD"): 414,
+        }
+        for number, status in asked.items():
+            got = client.got[number]
+            self.assertEqual((status, b"", True), (got.status, got.body, got.whole))
+            self.assertGreater(int(got.fields[b"content-length"]), 50)
+
+    def test_asterisk(self) -> None:
+        """OPTIONS * is answered by the gateway itself (RFC 9110 section 9.3.7)."""
+        walk, client = begin()
+        number = client.request(b"*", b"OPTIONS")
+        self.assertEqual((200, b"", True, []), (
+            client.got[number].status, client.got[number].body, client.got[number].whole, walk.upstreams,
+        ))  # fmt: skip
         good = client.request()
         client.answered(OK)
         self.assertEqual(200, client.got[good].status)

@@ -79,7 +79,7 @@ class H2WebSocketTests(SynchronousTestCase):
         walk, client = begin()
         number = client.session.send_request([(b":method", b"CONNECT"), (b":authority", b"api.example")], end_stream=False)
         client.pump()
-        self.assertEqual((404, []), (client.got[number].status, walk.upstreams))
+        self.assertEqual((405, []), (client.got[number].status, walk.upstreams))
 
     def test_no(self) -> None:
         """The upstream's no is an ordinary answer, and what was said early goes nowhere; the connection goes on."""

@@ -408,12 +408,13 @@ class RefusalTests(SynchronousTestCase):
         self.refused(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no-route", closed=False)
         self.refused(b"PUT /a HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
         self.refused(b"GET /a%2fb HTTP/1.1\r\nHost: h\r\n\r\n", 400, "bad-path", closed=False)
-        self.refused(b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 404, "no-route", closed=False)
+        self.refused(b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method")
         self.refused(b"TRACE /a HTTP/1.1\r\nHost: h\r\n\r\n", 405, "method", closed=False)
         self.refused(b"GET /a HTTP/1.1\r\n\r\n", 400, "bad-request")
         self.refused(b"GET /a HTTP/1.1\nHost: h\n\n", 400, "bad-request")
         self.refused(b"GET /a HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 70000 + b"\r\n", 431, "head-too-large")
         self.refused(b"GET /" + b"a" * 70000, 414, "head-too-large")
+        self.refused(b"A" * 70000, 400, "bad-request")
         self.refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400, "bad-request")
 
     def test_head(self) -> None:
@@ -430,6 +431,33 @@ class RefusalTests(SynchronousTestCase):
                 self.assertIn(length, seen)
                 self.assertTrue(seen.endswith(b"\r\n\r\n"), seen)
                 self.assertEqual(walk.finished[-1].bytes_out, 0)
+
+    def test_head_that_could_not_be_read(self) -> None:
+        """RFC 9110 section 9.3.2: no body either where the method is all that could be read of a request."""
+        end = b" HTTP/1.1\r\nHost: h\r\n\r\n"
+        for raw, status in (
+            (b"HEAD /" + b"a" * 70000, 414), (b"HEAD /" + b"a" * 20000 + end, 414),
+            (b"HEAD /" + end[:-2] + b"X: " + b"a" * 70000, 431), (b"HEAD /" + end[:-2] + b"X: y\r\n" * 300 + b"\r\n", 431),
+            (b"HEAD /a#b" + end, 400), (b"HEAD  /a" + end, 400), (b"HEAD /a HTTP/1.1\r\n\r\n", 400),
+            (b"HEAD /a HTTP/3.0\r\nHost: h\r\n\r\n", 400), (b"HEAD /a\n", 400), (b"\r\nHEAD /a\n", 400),
+            (b"HEAD /" + end[:-2] + b"Transfer-Encoding: gzip\r\n\r\n", 400),
+        ):  # fmt: skip
+            walk = Walk()
+            walk.client_sends(raw)
+            seen = walk.client_sees()
+            self.assertTrue(seen.startswith(b"HTTP/1.1 %d" % status), (raw[:40], seen))
+            self.assertIn(b"\r\nContent-Length: ", seen)
+            self.assertTrue(seen.endswith(b"\r\n\r\n") and seen.count(b"\r\n\r\n") == 1, seen)
+            self.assertEqual((0, True), (walk.finished[0].bytes_out, walk.client.closed or walk.client.half_closed))
+
+    def test_asterisk(self) -> None:
+        """RFC 9110 section 9.3.7: OPTIONS * asks the server itself, and no route."""
+        walk = Walk()
+        walk.client_sends(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
+        seen = walk.client_sees()
+        self.assertTrue(seen.startswith(b"HTTP/1.1 200 OK\r\nAllow: DELETE, GET, HEAD,"), seen)
+        self.assertIn(b"\r\nContent-Length: 0\r\n", seen)
+        self.assertEqual(([], None, ("OPTIONS", "*", 200, "")), (walk.upstreams, walk.client.closed, walk.records[0]))
 
     def test_allow_of_a_route_for_all(self) -> None:
         """TRACE is taken only by a route that names it; one that names no method takes all the others."""

@@ -76,7 +76,8 @@ class ChunkedTests(SynchronousTestCase):
             b"1\r\nab\r\n", b"1\r\na\n", b"1\r\naX\r", b"1_0\r\n", b"1\r\r\n", b"1;a\x00\r\na\r\n", b"1;a\rb\r\n",
             b"1000000000000000\r\n", b"1;" + b"a" * 5000, b"0\r\nx\r\n\r\n", b"0\r\nx y: z\r\n\r\n",
             b"0\r\na: \x01\r\n\r\n",
-            b"0\r\n a: b\r\n\r\n", b"0\r\na: b\nc: d\r\n\r\n",
+            b"1;\r\na\r\n", b"1;a;\r\na\r\n", b"1;a=\r\na\r\n", b"1;a b\r\na\r\n", b"1;[\r\na\r\n", b'1;a="b\r\na\r\n',
+            b"0\r\n\n", b"0\r\na: b\n", b"0\r\n a: b\r\n\r\n", b"0\r\na: b\nc: d\r\n\r\n",
         ):  # fmt: skip
             with self.assertRaises(BodyFault, msg=str(raw)):
                 ChunkedBody(1024).feed(raw)
@@ -84,6 +85,18 @@ class ChunkedTests(SynchronousTestCase):
     def test_extensions_are_passed_over(self) -> None:
         """A chunk extension says nothing to a gateway."""
         self.assertEqual(ChunkedBody(1024).feed(b'2;a="b"\r\nhi\r\n0\r\n\r\nX'), (b"hi", True, b"X"))
+        said = b'2 ; a = b;c;d="e;\\"\xff"\t;\tf=a!b\r\nhi\r\n0;a\r\n\r\n'
+        self.assertEqual(ChunkedBody(1024).feed(said), (b"hi", True, b""))
+
+    def test_many_extensions(self) -> None:
+        """Extensions are read within bounds too: a few KiB of them are one turn's work."""
+        reader = ChunkedBody(1024)
+        one = b"1" + b";a" * 2000 + b"\r\nx\r\n"
+        turns = [len(reader.feed(one * 20 + last_chunk([]))[0])]
+        while reader.behind:
+            turns.append(len(reader.feed(b"")[0]))
+        self.assertEqual(20, sum(turns))
+        self.assertLess(max(turns), 5)
 
     def test_trailers_are_bounded(self) -> None:
         """Endless trailers are refused before they are gathered."""

@@ -46,6 +46,7 @@ class HeadTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """What stands for a request that could not be read ends its connection."""
-        head = unreadable_request()
-        self.assertIsInstance(head, RequestHead)
-        self.assertEqual((b"-", b"/", True, 0), (head.method, head.target, head.close, head.length))
+        for is_head, method in ((False, b"-"), (True, b"HEAD")):
+            head = unreadable_request(is_head)
+            self.assertIsInstance(head, RequestHead)
+            self.assertEqual((method, b"/", True, 0), (head.method, head.target, head.close, head.length))

@@ -62,6 +62,8 @@ REFUSED = [
     (b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 0x5"),
     (b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 5_0"),
     (b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 5, 5"),
+    (b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 05"),
+    (b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 00"),
     (b"POST / HTTP/1.1", b"Host: a", b"Content-Length:"),
     (b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 99999999999999999999"),
     (b"POST / HTTP/1.1", b"Host: a", b"Content-Length: 5", b"Content-Length: 5"),
@@ -127,8 +129,9 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(request(b"PURGE / HTTP/1.1", b"Host: a").method, b"PURGE")
 
     def test_sizes_have_their_status(self) -> None:
-        """A long target is 414; a long field or too many are 431."""
+        """A long target is 414; a long field or too many are 431. A long method is none."""
         for lines, status in (
+            ((b"A" * 20000 + b" / HTTP/1.1", b"Host: a"), 400),
             ((b"GET /" + b"a" * 20000 + b" HTTP/1.1", b"Host: a"), 414),
             ((b"GET / HTTP/1.1", b"Host: a", b"X: " + b"a" * 20000), 431),
             ((b"GET / HTTP/1.1", b"Host: a", *[b"X: y"] * 300), 431),
