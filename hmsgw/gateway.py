@@ -16,7 +16,6 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 
 from hmsgw.certificates import near_their_end, seconds_left
 from hmsgw.chain.run import Chain
@@ -39,6 +38,7 @@ from hmsgw.telemetry.access_log import LineWriter
 from hmsgw.telemetry.admin import Readiness
 from hmsgw.telemetry.lag import Lag
 from hmsgw.telemetry.metrics import Metrics
+from hmsgw.telemetry.refused_connections import RefusedConnections
 from hmsgw.telemetry.request_line import request_line
 from hmsgw.transport.become import become
 from hmsgw.transport.connect import Connector
@@ -49,8 +49,6 @@ from hmsgw.transport.unsent import unsent
 from hmsgw.transport.verified import HttpsPolicy
 from hmsgw.upstream.cluster import Cluster
 from hmsgw.upstream.states import endpoint_states
-
-_log = Logger()
 
 #: How long the first answers of registry and key sets are waited for before /ready (the contract, section 9).
 FIRST_ANSWERS_S = 5.0
@@ -92,6 +90,7 @@ class Gateway(MultiService):
         )
         self.deadlines = Deadlines(reactor, time.monotonic)
         self.lag = Lag(reactor)
+        self.refusals = RefusedConnections(reactor, self.metrics.count_refused)
         self.counters = Counters()
         self.key_sets = KeySets(reactor, fetcher(reactor, HttpsPolicy(ClientTls())))
         self.connector = Connector(reactor)
@@ -252,7 +251,7 @@ class Gateway(MultiService):
         )
         door.plane = self.plane
         door.emptied = self._door_emptied
-        door.refused = partial(self._refused, door)
+        door.refused = partial(self._refused, listener.name)
         return door
 
     def _serve(self, sock: Any, new_protocol: Callable[[], Any], tls: Any, door: Door) -> Any:
@@ -262,13 +261,8 @@ class Gateway(MultiService):
             refused=door.refused,
         )  # fmt: skip
 
-    def _refused(self, door: Door, client: str, reason: str, why: str) -> None:
-        """A connection is not let in: one count, one line. reason: one of a few words; why: a sentence."""
-        self.metrics.count_refused(door.name, reason)
-        _log.warn(
-            "connection refused: listener {listener}, client {client}, reason {reason}: {why}",
-            listener=door.name, client=canonical_host(client), reason=reason, why=why,
-        )  # fmt: skip
+    def _refused(self, listener: str, client: str, reason: str, why: str) -> None:
+        self.refusals.refused(listener, canonical_host(client), reason, why)
 
     def _own_addresses(self) -> set[tuple[str, int]]:
         """The gateway's own listeners, which no service may point to."""
@@ -361,6 +355,7 @@ class Gateway(MultiService):
         self.key_sets.stop()
         self.deadlines.stop()
         self.lag.stop()
+        self.refusals.stop()
         self._count_all()
         if self._counting is not None:
             self._counting.cancel()
