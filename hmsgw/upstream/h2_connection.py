@@ -136,6 +136,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def started(self, stream: UpstreamStream, number: int) -> None:
         """The stream has a number now."""
         self._streams[number] = stream
+        self._frames.opened(number)
         self.written(stream)
 
     def released(self, stream: UpstreamStream) -> None:
@@ -193,12 +194,12 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
                 return
         self._busy = True
         try:
-            size, _ = self._frames.look(data)
+            size, broken = self._frames.look(data)
             if size < len(data):
                 data, self._behind = data[:size], data[size:]
                 self.transport.pauseProducing()
                 self.soon(self._read_on)
-            sound = self._receive(data)
+            broken = broken or self._receive(data)
             for event in self.session.events():
                 heed = _HEED.get(type(event))
                 if heed is not None:
@@ -214,18 +215,20 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
                 stream.read_so_far()
         finally:
             self._busy = False
-        if not sound:
-            self._broken("The upstream broke the rules of HTTP/2.")
+        if broken is not None:
+            self._broken("The upstream broke the rules of HTTP/2.", broken)
         else:
             self._flush()
 
-    def _receive(self, data: bytes) -> bool:
+    def _receive(self, data: bytes) -> int | None:
+        """None, or the error that ends the connection."""
         idle, self._idle_frames = self._frames.idle - self._idle_frames, self._frames.idle
         try:
             self.session.receive_data(data)
         except NGH2Error:
-            return False
-        return not idle or self.budget.spend(self.seconds(), idle)
+            return ErrorCode.PROTOCOL_ERROR
+        calm = not idle or self.budget.spend(self.seconds(), idle)
+        return None if calm else ErrorCode.ENHANCE_YOUR_CALM
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = self._closing = True
@@ -320,6 +323,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         number = event.stream_id
         by_peer = number in self._resets
         self._resets.discard(number)
+        self._frames.closed(number, by_us=not by_peer and event.error_code != ErrorCode.NO_ERROR)
         stream = self._streams.pop(number, None)
         if stream is not None:
             self._written.discard(stream)
@@ -348,11 +352,11 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
 
     # --- the end
 
-    def _broken(self, detail: str) -> None:
+    def _broken(self, detail: str, code: int = ErrorCode.PROTOCOL_ERROR) -> None:
         """Nothing that it says can be believed any more."""
         streams, self._streams = self._streams, {}
         self.fault = detail
-        self._close(ErrorCode.PROTOCOL_ERROR)
+        self._close(code)
         for stream in streams.values():
             stream.fail(UPSTREAM_PROTOCOL, detail)
 

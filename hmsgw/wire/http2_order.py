@@ -87,9 +87,7 @@ class FrameOrder:
         if number > self._last and kind != _PRIORITY:
             if kind == _HEADERS:
                 self._last = number
-                self._streams[number] = _OPEN
-                if len(self._streams) > _REMEMBERED:
-                    self._forget()
+                self._open(number)
             return None  # an idle stream otherwise: the library's to refuse
         if kind == _PRIORITY:
             # RFC 9113 section 6.3; RFC 7540 section 5.3.1 of a stream that depends on itself
@@ -99,15 +97,22 @@ class FrameOrder:
         if kind == _RST_STREAM:
             self._end(number, _OVER)
             return None
-        state = self._streams.get(number)
-        if state is None:
-            state = self._before.get(number)
+        state = self._state(number)
         if state is None:
             return ErrorCode.PROTOCOL_ERROR if kind == _HEADERS else ErrorCode.STREAM_CLOSED
         return ErrorCode.STREAM_CLOSED if state == _OVER else None
 
+    def _open(self, number: int) -> None:
+        self._streams[number] = _OPEN
+        if len(self._streams) > _REMEMBERED:
+            self._forget()
+
+    def _state(self, number: int) -> int | None:
+        state = self._streams.get(number)
+        return self._before.get(number) if state is None else state
+
     def _is_open(self, number: int) -> bool:
-        return (self._streams if number in self._streams else self._before).get(number) == _OPEN
+        return self._state(number) == _OPEN
 
     def _end(self, number: int, how: int) -> None:
         streams = self._streams if number in self._streams else self._before
@@ -123,7 +128,8 @@ class FrameOrder:
 
 
 class ServerFrames(FrameOrder):
-    """What a server sends: cut into turns, and counted. Its order is the library's to judge."""
+    """What a server sends: cut into turns, counted, and refused for streams that are over. It opens none itself: a
+    stream is known from `opened` on, and what was not opened is the library's to judge."""
 
     __slots__ = ()
 
@@ -131,8 +137,18 @@ class ServerFrames(FrameOrder):
         super().__init__()
         self._skip = 0
 
+    def opened(self, number: int) -> None:
+        """We sent a request on this stream."""
+        self._open(number)
+
     def _heed(self, kind: int, number: int, data: bytes, at: int) -> int | None:
-        return None
+        if kind == _PRIORITY:
+            return None if number else ErrorCode.PROTOCOL_ERROR  # RFC 9113 section 6.3
+        if kind == _RST_STREAM:
+            self._end(number, _OVER)
+            return None
+        # One that was forgotten is passed over: there is none so old that anything of it can be under way.
+        return ErrorCode.STREAM_CLOSED if self._state(number) == _OVER else None
 
     def _is_open(self, number: int) -> bool:
         return True

@@ -435,6 +435,31 @@ class HostileTests(SynchronousTestCase):
             self.assertIsNotNone(walk.upstream.closed, flood)
             self.assertEqual(0, walk.cluster.active)
 
+    def test_streams_that_are_over(self) -> None:
+        """Nothing of an answer comes after its end; what comes after we gave it up is passed over (section 5.1)."""
+        for late in (frame(0, 0, 1, b"more"), frame(1, 4, 1, b"\x88")):
+            for end in (b"", frame(3, 0, 1, bytes(4))):
+                walk = walked()
+                server, number = asked(walk)
+                server.raw(frame(1, 4, number, b"\x88") if end else frame(1, 5, number, b"\x88"))
+                server.raw(end)
+                self.assertIsNone(walk.upstream.closed)
+                for harmless in (frame(8, 0, number, b"\0\0\0\1"), frame(3, 0, number, bytes(4)), frame(2, 0, number, bytes(5))):
+                    server.raw(harmless)
+                self.assertIsNone(walk.upstream.closed)
+                walk.upstream.protocol.dataReceived(late)
+                self.assertIsNotNone(walk.upstream.closed, (late, end))
+            walk = walked()
+            server, number = asked(walk)
+            server.raw(frame(1, 4, number, b"\x88"))
+            walk.client.lost()
+            server.raw(late)
+            self.assertIsNone(walk.upstream.closed)
+
+    def test_priority_of_the_connection(self) -> None:
+        """PRIORITY belongs to a stream (section 6.3)."""
+        self.refused(frame(4, 0, 0) + frame(2, 0, 0, bytes(5)))
+
     def test_interim_without_end(self) -> None:
         """So do interim answers without end: that stream's."""
         walk = walked()
