@@ -301,7 +301,8 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             exchange = stream.exchange
             stream.data(joined[0] if len(joined) == 1 else b"".join(joined), ended)
             if not ended:
-                self._told.append(stream)
+                if not self._told or self._told[-1] is not stream:
+                    self._told.append(stream)
             elif exchange is not None:
                 exchange.flush_edge()
 

@@ -177,7 +177,8 @@ class UpstreamStream(UpstreamClock):
 
     def read_so_far(self) -> None:
         """All that came in one read has been told; not the head yet, if nothing came together with it."""
-        self._tell()
+        if self._head is not None:
+            self._tell()
         if self.exchange is not None:
             self.expect()
             self.exchange.flush_edge()
@@ -195,7 +196,8 @@ class UpstreamStream(UpstreamClock):
         if ended and self._head is not None and self._request_ended and self._reading:
             self._whole(data)
         else:
-            self._tell()
+            if self._head is not None:
+                self._tell()
             passed = self._pass_on(data)
             if passed and self.exchange is not None:
                 self.exchange.upstream_data(passed)
@@ -210,7 +212,8 @@ class UpstreamStream(UpstreamClock):
 
     def trailers(self, pairs: Pairs) -> None:
         """The end, with trailers."""
-        self._tell()
+        if self._head is not None:
+            self._tell()
         try:
             fields = trailer_fields(pairs)
         except BadLine as bad:
