@@ -261,12 +261,13 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
 
     def _informational(self, event: InformationalResponseReceived) -> None:
         stream = self._streams.get(event.stream_id)
-        if stream is not None:
+        if stream is not None and stream.exchange is not None:
+            exchange = stream.exchange
             try:
                 stream.informational(event.headers)
             except UpstreamFault as fault:
                 stream.fail(UPSTREAM_PROTOCOL, str(fault))
-            _flush_edge(stream)
+            exchange.flush_edge()
 
     def _data(self, event: DataReceived) -> None:
         data, ended = event.data, event.end_stream
@@ -300,10 +301,9 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         if stream is not None:
             exchange = stream.exchange
             stream.data(joined[0] if len(joined) == 1 else b"".join(joined), ended)
-            if not ended:
-                if not self._told or self._told[-1] is not stream:
-                    self._told.append(stream)
-            elif exchange is not None:
+            if not ended and (not self._told or self._told[-1] is not stream):
+                self._told.append(stream)
+            if ended and exchange is not None:
                 exchange.flush_edge()
 
     def _trailers(self, event: TrailersReceived) -> None:
@@ -378,11 +378,6 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             self.transport.loseConnection()
         else:
             self.transport.abortConnection()
-
-
-def _flush_edge(stream: UpstreamStream) -> None:
-    if stream.exchange is not None:
-        stream.exchange.flush_edge()
 
 
 _DATA = UpstreamH2Connection._data

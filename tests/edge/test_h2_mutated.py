@@ -9,7 +9,7 @@ from hpack import Encoder
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import Limits
-from tests.edge.test_h2_connection import PREFACE, frame
+from tests.walks.h2_client import PREFACE, frame
 from tests.walks.walk import OK, Walk
 from tests.walks.websocket import AWAY, key_sent, switched
 

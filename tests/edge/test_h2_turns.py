@@ -7,8 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.config.model import Route
 from hmsgw.wire.bodies import ChunkedBody
 from hmsgw.wire.http2_order import MAX_WORK
-from tests.edge.test_h2_connection import frame
-from tests.walks.h2_client import H2Client, begin
+from tests.walks.h2_client import H2Client, begin, frame
 from tests.walks.walk import OK, Turns, Walk
 from tests.wire.test_bodies import read_all
 

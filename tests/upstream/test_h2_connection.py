@@ -8,8 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import Retries, Service, Timeouts
 from hmsgw.wire.http2_order import MAX_WORK
-from tests.edge.test_h2_connection import frame
-from tests.walks.h2_client import H2Client
+from tests.walks.h2_client import H2Client, frame
 from tests.walks.h2_server import H2Server
 from tests.walks.walk import Turns, Walk
 

@@ -7,8 +7,7 @@ import random
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import Retries, Service, Timeouts
-from tests.edge.test_h2_connection import frame
-from tests.walks.h2_client import H2Client
+from tests.walks.h2_client import H2Client, frame
 from tests.walks.walk import Turns, Walk, Wire
 
 _HEADS = (

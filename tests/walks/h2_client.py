@@ -13,7 +13,16 @@ from ngh2 import Connection, events
 from ngh2.config import Configuration, Role
 
 from hmsgw.edge.connection import EdgeConnection
+from hmsgw.wire.http2 import PREFACE_HEAD
 from tests.walks.walk import Walk, Wire
+
+
+def frame(kind: int, flags: int, number: int, payload: bytes = b"") -> bytes:
+    """One frame, as it stands on the wire."""
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + number.to_bytes(4, "big") + payload
+
+
+PREFACE = PREFACE_HEAD + b"SM\r\n\r\n" + frame(4, 0, 0)
 
 
 @dataclass
