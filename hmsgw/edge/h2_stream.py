@@ -19,6 +19,9 @@ from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
 from hmsgw.wire.http2_budget import Budget
 from hmsgw.wire.http2_heads import informational_pairs, response_pairs, trailer_pairs
 
+#: After the answer the rest of a body is waited for so long before the client is told to stop.
+_LINGER_S = 1.0
+
 
 class Carrier(Protocol):
     """The connection, as far as a stream needs it."""
@@ -38,8 +41,8 @@ class H2Stream:
     wait for the client's window. unfinished: the client has not ended its body. was_reset: by us, or by the client."""
 
     __slots__ = (
-        "_answered", "_body_allowed", "_carrier", "_full", "_has_body", "_held", "_paused", "deadline", "exchange",
-        "gone", "head", "number", "peer", "queued", "unfinished", "wake_s", "was_reset",
+        "_answered", "_body_allowed", "_carrier", "_full", "_has_body", "_held", "_late_bytes", "_paused",
+        "deadline", "exchange", "gone", "head", "number", "peer", "queued", "unfinished", "wake_s", "was_reset",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier, number: int, head: RequestHead, unfinished: bool) -> None:
@@ -57,6 +60,7 @@ class H2Stream:
         self._body_allowed = True
         self._paused = False
         self._held = 0
+        self._late_bytes = 0
         self._full = False
         self.deadline = NEVER
         self.wake_s = NEVER
@@ -77,6 +81,10 @@ class H2Stream:
             self._give_back()
             if not last:
                 self.expect_more()
+        if self._answered and not last:
+            self._late_bytes += len(data)
+            if not self.queued and self._no_more_late():
+                self._decline()
 
     def end(self, trailers: list[Field]) -> None:
         """The body is whole."""
@@ -103,7 +111,7 @@ class H2Stream:
 
     def expect_more(self) -> None:
         """The clock runs for what is still to come of the body."""
-        if self.unfinished and not self._paused and not self.gone and not self.head.websocket:
+        if self.unfinished and not (self._paused or self._answered or self.gone or self.head.websocket):
             door = self._carrier.door
             door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
 
@@ -116,7 +124,9 @@ class H2Stream:
         """The client neither sends its body nor reads its answer."""
         if self.gone:
             return
-        if self.unfinished and self.exchange is not None and not self.queued:
+        if self._answered and self.unfinished and not self.queued:
+            self._decline()
+        elif self.unfinished and self.exchange is not None and not self.queued:
             self.exchange.body_timed_out()
         else:
             self._reset(ErrorCode.CANCEL)
@@ -216,6 +226,16 @@ class H2Stream:
                 self.expect_more()
                 self._carrier.flush()
 
+    def _no_more_late(self) -> bool:
+        """Of the body: the client had time to see the answer, or nobody has time to wait."""
+        return self._late_bytes > self._carrier.door.limits.buffer or self.head.websocket or self.draining
+
+    def _decline(self) -> None:
+        """RFC 9113 section 8.1: the answer is out, the rest of the body is not wanted."""
+        self.unfinished = False
+        self._reset(ErrorCode.NO_ERROR)
+        self._carrier.written(self)
+
     def _reset(self, code: int) -> None:
         self.was_reset = True
         self._ask(self._carrier.session.reset_stream, self.number, code)
@@ -257,8 +277,10 @@ class H2Stream:
         if not self.unfinished or self.head.websocket:
             self.deadline = NEVER
         if self._answered and self.unfinished:
-            # RFC 9113 section 8.1: the answer is out, the rest of the body is not wanted
-            self.unfinished = False
-            self._reset(ErrorCode.NO_ERROR)
-            self._carrier.written(self)
+            # Most clients have sent the rest before they see the answer, and some take a reset for its end.
+            if self._no_more_late():
+                self._decline()
+            else:
+                door = self._carrier.door
+                door.deadlines.arm(self, door.seconds() + _LINGER_S)
         return False

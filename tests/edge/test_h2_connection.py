@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import Deadlines, Limits
-from tests.walks.h2_client import PREFACE, H2Client, begin
+from tests.walks.h2_client import PREFACE, H2Client, begin, frame
 from tests.walks.walk import OK, Walk
 
 CALM = 11
@@ -112,7 +112,7 @@ class RequestTests(SynchronousTestCase):
         client.send(too_long, b"hello")
         numbers = (bad_path, too_many, other_host, connect, too_long)
         self.assertEqual([400, 431, 400, 405, 413], [client.got[number].status for number in numbers])
-        self.assertEqual([b"bad-path" in client.got[bad_path].body, NO_ERROR], [True, client.got[too_long].ended])
+        self.assertEqual([b"bad-path" in client.got[bad_path].body, True], [True, client.got[too_long].whole])
         self.assertEqual([], client.goaways)
 
     def test_refusals_of_head(self) -> None:
@@ -180,17 +180,49 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(1, walk.door.crowd.n)
 
     def test_answer_before_the_body_is_over(self) -> None:
-        """The answer is whole, then the rest is declined without an error (RFC 9113 section 8.1)."""
+        """The answer is whole, then the rest is waited for a little; nobody is told to stop who was to stop anyway."""
         _, client = begin()
         number = client.request(method=b"POST", ended=False)
         client.send(number, b"abc")
         client.answered(OK)
-        self.assertEqual((b"ok", True, NO_ERROR), (
-            client.got[number].body, client.got[number].whole, client.got[number].ended,
-        ))  # fmt: skip
+        got = client.got[number]
+        self.assertEqual((b"ok", True, None), (got.body, got.whole, got.ended))
+        client.send(number, b"def", ended=True)
+        self.assertEqual((NO_ERROR, []), (got.ended, client.goaways))
         again = client.request()
         client.answered(OK)
         self.assertEqual(200, client.got[again].status)
+
+    def test_rest_of_a_body_is_declined(self) -> None:
+        """In the end without an error (RFC 9113 section 8.1): soon, or when it has become long; a drain waits for none."""
+        for after in ("time", "bytes", "drain"):
+            walk, client = begin()
+            number = client.request(method=b"POST", ended=False)
+            if after == "drain":
+                walk.door.draining = True
+            client.answered(OK)
+            got = client.got[number]
+            if after == "time":
+                walk.passes(1)
+                client.send(number, b"abc")
+                self.assertIsNone(got.ended)
+                walk.passes(2)
+            elif after == "bytes":
+                sent = 0
+                while got.ended is None and sent < 1 << 20:
+                    client.send(number, bytes(16384))
+                    sent += 16384
+            client.pump()
+            self.assertEqual((b"ok", True, NO_ERROR, []), (got.body, got.whole, got.ended, client.goaways), after)
+
+    def test_body_that_lies_behind_the_answer(self) -> None:
+        """What the client does wrong while the rest is waited for is as wrong as before (RFC 9113 section 8.1.1)."""
+        _, client = begin()
+        number = client.request(b"/", b"POST", (b"content-length", b"1"), ended=False)
+        client.answered(OK)
+        client.wire.protocol.dataReceived(frame(0, 1, number, b"two"))
+        client.pump()
+        self.assertEqual((True, PROTOCOL_ERROR), (client.got[number].whole, client.got[number].ended))
 
     def test_idle(self) -> None:
         """Nothing for `keep_alive` after the last answer: GOAWAY, and closed. At first only `head` is waited."""
