@@ -207,14 +207,3 @@ class GrpcTests(GatewayCase):
                 return False
 
         eventually("it answers again", answered)
-
-    def test_open_over_reloads(self) -> None:
-        """A stream stays open while the configuration is loaded again and again."""
-        gateway = self.begin()
-        held = self.channel.unary_stream("/test.Service/Hold")(b"", timeout=60)
-        self.assertEqual(b"begun", next(held))
-        for _ in range(20):
-            self.assertEqual(0, gateway.reload().returncode)
-        self.assertFalse(self.service.cancelled.is_set())
-        self.service.cancelled.set()
-        self.assertEqual([], list(held))
