@@ -28,6 +28,11 @@ class Reason:
 #: The same word with a status of its own: a WebSocket of another version; a protocol that HTTP/2's CONNECT can't reach.
 WEBSOCKET_VERSION = Reason("bad-request", 426, 13, "Upgrade required")
 UNKNOWN_PROTOCOL = Reason("bad-request", 501, 12, "Not implemented")
+#: Also the same word: how a backend of HTTP/2 reset a call, by gRPC's table of codes (doc/PROTOCOL-HTTP2.md, Errors).
+RESET_BROKEN = Reason("upstream-reset", 502, 13, "Bad gateway")
+RESET_CANCELLED = Reason("upstream-reset", 502, 1, "Bad gateway")
+RESET_CALM = Reason("upstream-reset", 502, 8, "Bad gateway")
+RESET_INSECURE = Reason("upstream-reset", 502, 7, "Bad gateway")
 BAD_REQUEST = Reason("bad-request", 400, 13, "Bad request")
 BAD_PATH = Reason("bad-path", 400, 13, "Bad path")
 UNAUTHENTICATED = Reason("unauthenticated", 401, 16, "Unauthorized")

@@ -50,6 +50,8 @@ _TAKEN = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 #: May be sent twice without doing a thing twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _ANY_AGE, _FRESH_S, _NEW_ONLY = float("inf"), 1.0, -1.0
+#: A backend that was told how long a caller waits may be sure that it does not any more, this much before we are.
+_CLOCKS_DIFFER_S = 0.01
 _NO_PARAMS: dict[str, str] = {}
 
 
@@ -342,6 +344,10 @@ class Exchange(UploadSide):
     def upstream_failed(self, reason: Reason, detail: str, untouched: bool, refused: bool = False) -> None:
         self._conn = None
         if self.done:
+            return
+        if self.call_ends_at is not None and self.plane.seconds() >= self.call_ends_at - _CLOCKS_DIFFER_S:
+            self._upstream_took()
+            self.deadline_passed(self.call_ends_at)
             return
         # Nothing of what a client says goes up before its tunnel is open.
         again = (self.body.replayable or self.opens_tunnel) if refused else untouched and self._repeatable()

@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hmsgw.deadlines import NEVER, Deadlines
-from hmsgw.reasons import UPSTREAM_PROTOCOL, UPSTREAM_RESET, UPSTREAM_TIMEOUT, Reason
+from hmsgw.reasons import (
+    RESET_BROKEN,
+    RESET_CALM,
+    RESET_CANCELLED,
+    RESET_INSECURE,
+    UPSTREAM_PROTOCOL,
+    UPSTREAM_RESET,
+    UPSTREAM_TIMEOUT,
+    Reason,
+)  # fmt: skip
 from hmsgw.upstream.clock import UpstreamClock
 from hmsgw.upstream.events import UpstreamEvents
 from hmsgw.wire.faults import UpstreamFault
@@ -27,6 +36,11 @@ from hmsgw.wire.http2_heads import trailer_fields, trailer_pairs
 _MAX_INTERIM = 32
 #: What may wait for the backend's window before the client is paused.
 _MAX_QUEUED_BYTES = 64 * 1024
+_RESETS: dict[int, Reason] = {
+    ErrorCode.CANCEL: RESET_CANCELLED,
+    ErrorCode.ENHANCE_YOUR_CALM: RESET_CALM,
+    ErrorCode.INADEQUATE_SECURITY: RESET_INSECURE,
+}
 
 Pairs = Sequence[tuple[bytes, bytes]]
 
@@ -252,7 +266,8 @@ class UpstreamStream(UpstreamClock):
         elif code == ErrorCode.REFUSED_STREAM:
             self.refused()
         elif by_peer:
-            self.fail(UPSTREAM_RESET, f"The upstream reset the stream {self._where()}.")
+            reason = _RESETS.get(code, RESET_BROKEN)
+            self.fail(reason, f"The upstream reset the stream {self._where()}.")
         else:
             self.fail(UPSTREAM_PROTOCOL, f"The upstream broke the rules of HTTP/2 {self._where()}.")
 

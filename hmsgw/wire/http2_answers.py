@@ -16,7 +16,7 @@ from hmsgw.wire.fieldnames import HOP_BY_HOP, HTTP1_ONLY
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import ResponseHead
 
-_STATUS = re.compile(rb"[1-5][0-9]{2}")
+_STATUS = re.compile(rb"[1-9][0-9]{2}")
 _BREAKS = re.compile(rb"[\r\n\0]")
 
 _fields = FieldPairs()

@@ -99,6 +99,13 @@ class ExchangeTests(SynchronousTestCase):
         server.pump()
         self.assertEqual((b"hi", True), (server.asked[number].body, server.asked[number].whole))
 
+    def test_status_of_no_class(self) -> None:
+        """Passes, as from a backend that speaks HTTP/1.1."""
+        walk = walked()
+        server, number = asked(walk)
+        server.answer(number, b"ok", status=b"800")
+        self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 800 \r\n"))
+
     def test_each_piece_at_once(self) -> None:
         """A stream stays a stream."""
         walk = walked()

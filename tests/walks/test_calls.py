@@ -7,9 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.config.model import Service, Timeouts
 from hmsgw.wire.grpc import given_s
 from tests.walks.h2_client import begin
+from tests.walks.h2_server import H2Server
 from tests.walks.walk import OK
 
-HTTP1 = Service(protocol="http/1.1")
+HTTP1, H2C = Service(protocol="http/1.1"), Service(protocol="h2c")
+CANCEL = 8
 GRPC = (b"content-type", b"application/grpc")
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -51,6 +53,19 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual((b"\0\0\0\0\1x", True), (got.body, got.whole))
         self.assertEqual(b"4", got.trailers[b"grpc-status"])
 
+    def test_upstream_looks_at_the_clock_first(self) -> None:
+        """A backend that breaks off when the time is over, a moment before we do it, has not failed."""
+        for at_s, status, reason in ((1.0, b"4", "upstream-timeout"), (0.5, b"1", "upstream-reset")):
+            walk, client = begin(service=H2C)
+            number = client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"1S"), ended=False)
+            server = H2Server(walk, walk.upstream)
+            server.head(server.last, GRPC)
+            walk.clock.rightNow += at_s  # nothing that is due is looked at yet
+            server.reset(server.last, CANCEL)
+            client.pump()
+            self.assertEqual((True, status), (client.got[number].whole, client.got[number].trailers[b"grpc-status"]))
+            self.assertEqual(reason, walk.records[0][3])
+
     def test_none_of_ours(self) -> None:
         """The field of a request that is no call goes on as it came, and ends nothing."""
         walk, client = begin(service=HTTP1)
@@ -77,6 +92,21 @@ class EndTests(SynchronousTestCase):
         client.pump()
         got = client.got[number]
         self.assertEqual((b"14", "upstream-reset"), (got.trailers[b"grpc-status"], walk.records[0][3]))
+
+    def test_upstream_resets(self) -> None:
+        """The code of a backend's reset is told in gRPC's words (doc/PROTOCOL-HTTP2.md), whether it had begun or not."""
+        for code, status in ((2, b"13"), (0, b"13"), (CANCEL, b"1"), (11, b"8"), (12, b"7")):
+            for begun in (False, True):
+                walk, client = begin(service=H2C)
+                number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
+                server = H2Server(walk, walk.upstream)
+                if begun:
+                    server.head(server.last, GRPC)
+                server.reset(server.last, code)
+                client.pump()
+                got = client.got[number]
+                self.assertEqual(status, (got.trailers if begun else got.fields)[b"grpc-status"], code)
+                self.assertEqual("upstream-reset", walk.records[0][3])
 
     def test_others_are_cut(self) -> None:
         """What is no call has no way to say it: the stream is reset."""
