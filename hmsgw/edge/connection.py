@@ -256,7 +256,8 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
                 raise EdgeFault(f"The request line is longer than {limits.head} bytes.", TARGET_TOO_LONG)
             raise EdgeFault(f"The request's head is longer than {limits.head} bytes.", HEAD_TOO_LARGE)
         line_feed = data.find(b"\n")
-        if line_feed == 0 or (line_feed > 0 and data[line_feed - 1] != 0x0D):
+        bare = line_feed == 0 or (line_feed > 0 and data[line_feed - 1] != 0x0D)
+        if bare or data.endswith((b"\n\n", b"\n\r\n")):
             raise EdgeFault("A line of the request ends without a carriage return.")
         if b"\0" in data:
             raise EdgeFault("The request holds a NUL.")

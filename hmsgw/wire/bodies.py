@@ -19,6 +19,7 @@ from hmsgw.wire.headers import TOKEN, Field
 _VALUE = rb"(?:" + TOKEN.pattern + rb'|"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*")'
 _EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN.pattern + rb"(?:[ \t]*=[ \t]*" + _VALUE + rb")?"
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*")
+_HEX = frozenset(b"0123456789ABCDEFabcdef")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _MAX_SIZE_LINE = 4096
 #: Chunks taken in one `feed`: half a millisecond's work. A read of ordinary chunks holds fewer.
@@ -129,6 +130,8 @@ class ChunkedBody:
                 if line_end < 0:
                     if end - at >= _MAX_SIZE_LINE:
                         raise BodyFault("A chunk size line is too long.")
+                    if data[at] not in _HEX:
+                        raise BodyFault("A chunk size is not a hexadecimal number.")
                     break
                 match = _SIZE.fullmatch(data, at, line_end - 1)
                 if match is None or data[line_end - 1] != 0x0D:

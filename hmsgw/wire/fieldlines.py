@@ -17,6 +17,7 @@ from hmsgw.wire.headers import TOKEN, Field
 
 # A token, a colon, a value without control characters but HTAB. No obs-fold: a line never begins with white space.
 _LINE = re.compile(rb"(" + TOKEN.pattern + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_BEFORE_COLON = re.compile(rb"\A(" + TOKEN.pattern + rb")[ \t]+:")
 _MAX_LINES = 2048
 _MAX_LINE_BYTES = 1024
 
@@ -60,6 +61,16 @@ class FieldLines(_Remembered[bytes]):
 
     def _size(self, key: bytes) -> int:
         return len(key)
+
+
+class ResponseLines(FieldLines):
+    """`FieldLines` of answers, where a proxy takes white space before a colon away (RFC 9112 section 5.1)."""
+
+    def _read(self, key: bytes) -> Field:
+        try:
+            return parse_line(key)
+        except BadLine:
+            return parse_line(_BEFORE_COLON.sub(rb"\1:", key, 1))
 
 
 class FieldPairs(_Remembered[tuple[bytes, bytes]]):

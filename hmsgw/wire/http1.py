@@ -12,7 +12,7 @@ import re
 
 from hmsgw.reasons import HEAD_TOO_LARGE, PHRASES, TARGET_TOO_LONG
 from hmsgw.wire.faults import EdgeFault, UpstreamFault
-from hmsgw.wire.fieldlines import BadLine, FieldLines
+from hmsgw.wire.fieldlines import BadLine, FieldLines, ResponseLines
 from hmsgw.wire.fieldnames import FRAMING, HOP_BY_HOP, MANAGED
 from hmsgw.wire.headers import LENGTH, TOKEN, Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
@@ -41,7 +41,7 @@ class _StatusLines(dict[bytes, int]):
 
 
 _request_lines = FieldLines()
-_response_lines = FieldLines()
+_response_lines = ResponseLines()
 _statuses = _StatusLines()
 
 

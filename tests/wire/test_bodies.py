@@ -77,7 +77,7 @@ class ChunkedTests(SynchronousTestCase):
             b"1000000000000000\r\n", b"1;" + b"a" * 5000, b"0\r\nx\r\n\r\n", b"0\r\nx y: z\r\n\r\n",
             b"0\r\na: \x01\r\n\r\n",
             b"1;\r\na\r\n", b"1;a;\r\na\r\n", b"1;a=\r\na\r\n", b"1;a b\r\na\r\n", b"1;[\r\na\r\n", b'1;a="b\r\na\r\n',
-            b"0\r\n\n", b"0\r\na: b\n", b"0\r\n a: b\r\n\r\n", b"0\r\na: b\nc: d\r\n\r\n",
+            b"Q", b"1\r\nZ\r\nQ", b"0\r\n\n", b"0\r\na: b\n", b"0\r\n a: b\r\n\r\n", b"0\r\na: b\nc: d\r\n\r\n",
         ):  # fmt: skip
             with self.assertRaises(BodyFault, msg=str(raw)):
                 ChunkedBody(1024).feed(raw)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.wire import fieldlines
-from hmsgw.wire.fieldlines import BadLine, FieldLines, parse_line
+from hmsgw.wire.fieldlines import BadLine, FieldLines, ResponseLines, parse_line
 
 
 class FieldLinesTests(SynchronousTestCase):
@@ -30,6 +30,13 @@ class FieldLinesTests(SynchronousTestCase):
         lines = FieldLines()
         lines[b"X: " + b"a" * 2000]
         self.assertEqual(len(lines), 0)
+
+    def test_answers(self) -> None:
+        """White space before a colon goes; what else is wrong with a line stays so."""
+        lines = ResponseLines()
+        self.assertEqual((b"a", b"A", b"b"), lines[b"A \t: b"])
+        for line in (b" a : b", b"a b : c", b" : b", b"a : \x00"):
+            self.assertRaises(BadLine, lines.__getitem__, line)
 
     def test_faults_are_named(self) -> None:
         """Each kind of fault has its sentence."""

@@ -239,6 +239,12 @@ class ResponseTests(SynchronousTestCase):
         raw = b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 2\r\nUpgrade: h2c\r\nX: y"
         self.assertEqual(parse_response(raw, b"GET").fields, [(b"x", b"X", b"y")])
 
+    def test_white_space_before_a_colon(self) -> None:
+        """RFC 9112 section 5.1: a proxy removes it from answers; the field is then what its name says."""
+        head = parse_response(b"HTTP/1.1 200 OK\r\nX-A : b\r\nContent-Length \t: 5", b"GET")
+        self.assertEqual([(b"x-a", b"X-A", b"b"), (b"content-length", b"Content-Length", b"5")], head.fields)
+        self.assertEqual(5, head.length)
+
     def test_garbage(self) -> None:
         """Whatever is not an HTTP/1.x answer, or is ambiguous, is an UpstreamFault."""
         for raw in (
@@ -246,7 +252,9 @@ class ResponseTests(SynchronousTestCase):
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6", b"HTTP/1.1 200 OK\r\nContent-Length: x",
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip", b"HTTP/1.1 200 OK\r\nX: a\nY: b", b"HTTP/1.1 200 O\x00K",
-            b"HTTP/1.1 200 OK\r\n folded", b"HTTP/1.1 200 OK\r\nX : y",
+            b"HTTP/1.1 200 OK\r\n folded", b"HTTP/1.1 200 OK\r\nX y : z", b"HTTP/1.1 200 OK\r\n : y",
+            b"HTTP/1.1 200 OK\r\nContent-Length : 5\r\nContent-Length: 6",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding\t: chunked",
             b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
         ):  # fmt: skip
             with self.assertRaises(UpstreamFault, msg=str(raw)):
