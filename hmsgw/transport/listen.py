@@ -17,11 +17,12 @@ from typing import Any
 from twisted.logger import Logger
 
 from hmsgw.config.model import Listener
-from hmsgw.transport.client_certificate import CLIENT_CERTIFICATE, CertificateGate, Refusing
+from hmsgw.transport.client_certificate import CertificateGate, Refusing
+from hmsgw.transport.handshakes import handshake_fault, handshake_late
 from hmsgw.transport.loops import uvloop_of
 from hmsgw.transport.proxy_header import FROM_ELSEWHERE, PROXY_HEADER, PROXY_SOURCE, Gone, Sources, take_header
 from hmsgw.transport.stock import StockServing, connection_waits
-from hmsgw.transport.tls import ServerTls, client_fault
+from hmsgw.transport.tls import ServerTls
 from hmsgw.transport.uv_transport import UvTransport, loop_failure
 from hmsgw.wire.proxy_protocol import BadProxyHeader
 
@@ -218,9 +219,10 @@ class Serving:
             await self._loop.connect_accepted_socket(new_transport, connection, **how)
         except (OSError, asyncio.TimeoutError) as error:
             connection.close()
-            fault = client_fault(error)
+            late = isinstance(error, (ConnectionAbortedError, asyncio.TimeoutError))
+            fault = handshake_late(self._handshake_timeout_s) if tls is not None and late else handshake_fault(error)
             if fault is not None:
-                self._tell_refused(client, CLIENT_CERTIFICATE, fault)
+                self._tell_refused(client, *fault)
                 return
             _log.debug(
                 "the connection of {peer} ended before it began: {why}",

@@ -15,10 +15,11 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from hmsgw.transport.client_certificate import CLIENT_CERTIFICATE, CertificateGate, Refusing
+from hmsgw.transport.client_certificate import CertificateGate, Refusing
+from hmsgw.transport.handshakes import handshake_fault, handshake_late
 from hmsgw.transport.proxy_header import FROM_ELSEWHERE, PROXY_SOURCE, HeaderFirst, Sources
 from hmsgw.transport.stock_tls import AfterHandshake, ServerConnections, tls_factory
-from hmsgw.transport.tls import ServerTls, client_fault
+from hmsgw.transport.tls import ServerTls
 
 _log = Logger()
 
@@ -116,13 +117,14 @@ class StockServing(Factory):
     def _new_pending(self) -> Any:
         def over(why: Failure | None) -> None:
             self.handshaking -= 1
-            if deadline.active():
+            late = not deadline.active()
+            if not late:
                 deadline.cancel()
-            if why is None:
+            if why is None or why.value is None:
                 return
-            fault = None if why.value is None else client_fault(why.value)
+            fault = handshake_late(self._handshake_timeout_s) if late else handshake_fault(why.value)
             if fault is not None:
-                self._tell_refused(str(getattr(pending.transport.getPeer(), "host", "")), CLIENT_CERTIFICATE, fault)
+                self._tell_refused(str(getattr(pending.transport.getPeer(), "host", "")), *fault)
             else:
                 _log.debug("a connection ended before it began: {why}", why=why.getErrorMessage())
 

@@ -55,26 +55,6 @@ class ClientAuth:
     where: Where = field(default=NOWHERE, compare=False)
 
 
-#: OpenSSL's words for a handshake that the client's certificate, or the want of one, has ended.
-_OVER_CERTIFICATE = {
-    "peer did not return a certificate": "the client shows no certificate, and this listener requires one",
-    "certificate verify failed": "the client's certificate does not hold",
-}
-
-
-def client_fault(error: BaseException) -> str | None:
-    """Why a server's handshake failed, when it is over the client's certificate. error: `ssl`'s, or pyOpenSSL's."""
-    if isinstance(error, ssl.SSLError):
-        words = [(getattr(error, "reason", None) or "").lower().replace("_", " ")]
-    else:
-        queue = error.args[0] if error.args and isinstance(error.args[0], list) else ()
-        words = [entry[-1] for entry in queue if entry]
-    said = next((_OVER_CERTIFICATE[word] for word in words if word in _OVER_CERTIFICATE), None)
-    if said is not None and isinstance(error, ssl.SSLCertVerificationError):
-        return f"{said}: {error.verify_message}"
-    return said
-
-
 class ServerTls:
     """The certificates of one listener.
 

@@ -128,10 +128,10 @@ class HandshakeTests(WireCase):
 
 
 class HostileTests(WireCase):
-    """Clients that never get through a handshake cost little, for a short time, and no line in the log."""
+    """Clients that never get through a handshake cost little, for a short time; why they did not is told."""
 
     async def test_garbage(self) -> None:
-        """What is not TLS ends the connection, and the Protocol never hears of it."""
+        """What is not TLS ends the connection with a reason, and the Protocol never hears of it."""
         serving = self.serve(Echo, server_tls(leaf("localhost")))
 
         def talk(garbage: bytes) -> None:
@@ -145,15 +145,18 @@ class HostileTests(WireCase):
         for garbage in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\x00" * 100_000):
             await self.apart(talk, garbage)
         await self.until(lambda: serving.handshaking == 0)
+        self.assertEqual([("127.0.0.1", "tls-handshake")] * 3, [said[:2] for said in self.refusals])
+        self.assertIn("plain HTTP", self.refusals[0][2])
         self.assertTrue(all(one.transport is None for one in self.made))
         self.assertEqual(self.flushLoggedErrors(), [])
 
     async def test_goes_away(self) -> None:
-        """So does a client that goes before it has said anything."""
+        """So does a client that goes before it has said anything, without a line."""
         serving = self.serve(Echo, server_tls(leaf("localhost")))
         await self.apart(lambda: [dial(serving.address[1]).close() for _ in range(20)])
         await self.until(lambda: len(self.made) == 20 and serving.handshaking == 0)
         self.assertTrue(all(one.transport is None for one in self.made))
+        self.assertEqual([], self.refusals)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     async def test_stall(self) -> None:
@@ -171,7 +174,24 @@ class HostileTests(WireCase):
         await self.apart(wait)
         await self.until(lambda: serving.handshaking == 0)
         self.assertIsNone(self.made[0].transport)
+        self.assertIn("not done within 0.2 s", self.refusals[0][2])
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    async def test_distrust(self) -> None:
+        """A client that does not trust the certificate, or knows only versions that are too old."""
+        serving = self.serve(Echo, server_tls(leaf("localhost"), minimum="1.3"))
+        old = trusting()
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+
+        def fail(context: ssl.SSLContext) -> None:
+            with self.assertRaises(ssl.SSLError):
+                dial(serving.address[1], context)
+
+        await self.apart(fail, ssl.create_default_context())
+        await self.apart(fail, old)
+        await self.until(lambda: serving.handshaking == 0 and len(self.refusals) == 2)
+        self.assertIn("does not trust", self.refusals[0][2])
+        self.assertIn("tls.minimum", self.refusals[1][2])
 
     async def test_many_stalls(self) -> None:
         """No more handshakes run at once than are allowed; the next client is refused, and comes in when one ends."""

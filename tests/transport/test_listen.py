@@ -125,6 +125,7 @@ class Loop:
         self.timers: list[tuple[float, Timer]] = []
         self.tasks: list[Task] = []
         self.handed: list[tuple[Any, Any, dict[str, Any]]] = []
+        self.refused: list[tuple[str, str, str]] = []
 
     def set_exception_handler(self, handler: Any) -> None:
         self.handler = handler
@@ -185,7 +186,11 @@ class Quiet:
 def serving(door: Door, max_pending: int = 1000, tls: Any = None) -> tuple[Serving, Loop]:
     loop = Loop()
     sock: Any = door
-    return Serving(loop, sock, Quiet, tls, max_pending, 10.0, print), loop
+
+    def refused(*said: Any) -> None:
+        loop.refused.append(said)
+
+    return Serving(loop, sock, Quiet, tls, max_pending, 10.0, refused), loop
 
 
 class Tls:
@@ -229,6 +234,7 @@ class AcceptTests(SynchronousTestCase):
         loop.tasks[0].go_on(ConnectionAbortedError("too slow"))
         self.assertTrue(connection.closed)
         self.assertEqual((one.handshaking, self.flushLoggedErrors()), (0, []))
+        self.assertEqual(["tls-handshake"], [word for _, word, _ in loop.refused])
 
     def test_gone_before(self) -> None:
         """A client that went before it was accepted does not keep the next from coming in."""

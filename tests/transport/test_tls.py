@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ssl
 
-from OpenSSL import SSL
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.faults import Refused
 from hmsgw.config.model import NOWHERE, Where
 from hmsgw.transport.pem import BadCertificate
-from hmsgw.transport.tls import ClientAuth, ClientTls, ServerTls, certificate_for, client_fault
+from hmsgw.transport.tls import ClientAuth, ClientTls, ServerTls, certificate_for
 from tests.transport.minting import Pair, authority, leaf
 
 WHERE = Where("routes.yaml", 3, 5)
@@ -80,16 +79,6 @@ class ServerTests(SynchronousTestCase):
                 ServerTls((leaf("a.gov").both,), "1.2", (), where=NOWHERE, clients=clients)
             (fault,) = caught.exception.faults
             self.assertIn("routes.yaml:7:9: client_ca: the CA is not PEM", str(fault))
-
-    def test_client_faults(self) -> None:
-        """Of what fails in handshakes, only that over certificates is told of the client."""
-        absent = ssl.SSLError(1, "x")
-        absent.reason = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
-        for error in (absent, SSL.Error([("SSL routines", "", "peer did not return a certificate")])):
-            self.assertIn("shows no certificate", client_fault(error) or "")
-        self.assertIn("does not hold", client_fault(SSL.Error([("x", "", "certificate verify failed")])) or "")
-        for error in (ssl.SSLError(1, "x"), SSL.Error(), SSL.Error([()]), OSError("gone"), SSL.Error("text")):
-            self.assertIsNone(client_fault(error))
 
     def test_same_as(self) -> None:
         """Equal bytes are the same to a client; anything else is not."""
