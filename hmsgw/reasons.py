@@ -25,9 +25,11 @@ class Reason:
     title: str
 
 
-#: The same word with a status of its own: a WebSocket of another version; a protocol that HTTP/2's CONNECT can't reach.
+#: The same word with a status of its own: a WebSocket of another version; a protocol that HTTP/2's CONNECT can't reach;
+#: a packed body where plugins have to read it.
 WEBSOCKET_VERSION = Reason("bad-request", 426, 13, "Upgrade required")
 UNKNOWN_PROTOCOL = Reason("bad-request", 501, 12, "Not implemented")
+PACKED_BODY = Reason("bad-request", 415, 12, "Unsupported media type")
 #: Also the same word: how a backend of HTTP/2 reset a call, by gRPC's table of codes (doc/PROTOCOL-HTTP2.md, Errors).
 RESET_BROKEN = Reason("upstream-reset", 502, 13, "Bad gateway")
 RESET_CANCELLED = Reason("upstream-reset", 502, 1, "Bad gateway")

@@ -25,10 +25,11 @@ class _Failed(Exception):
 
 
 class Transforms:
-    """Those of one request. request_too: some change its body, so that its length is not known. verdict: not None once
-    one of them has failed: what the client is told, if it still can be. From then on they give nothing."""
+    """Those of one request. request_too: some change its body, so that its length is not known. response_too: some may
+    change the answer's, and have to see all of it. verdict: not None once one of them has failed: what the client is
+    told, if it still can be. From then on they give nothing."""
 
-    __slots__ = ("_answers", "_requests", "request_too", "verdict")
+    __slots__ = ("_answers", "_requests", "request_too", "response_too", "verdict")
 
     def __init__(self, steps: Sequence[TransformStep], req: Any) -> None:
         self.verdict: Verdict | None = None
@@ -36,6 +37,7 @@ class Transforms:
         self._requests = [one for one in found if hasattr(one[1], "request")]
         self._answers = [one for one in reversed(found) if hasattr(one[1], "response")]
         self.request_too = bool(self._requests)
+        self.response_too = bool(self._answers)
 
     def __bool__(self) -> bool:
         return bool(self._requests or self._answers or self.verdict)

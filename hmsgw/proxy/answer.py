@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from hmsgw.deadlines import NEVER
 from hmsgw.proxy.body import NO_BODY, RequestBody
@@ -21,11 +22,14 @@ from hmsgw.proxy.refusals import answer_of_verdict, refusal
 from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
 from hmsgw.proxy.tunnel import TunnelBody
-from hmsgw.reasons import BAD_REQUEST, DRAINING, PLUGIN_ERROR, Reason
+from hmsgw.reasons import BAD_REQUEST, DRAINING, PLUGIN_ERROR, UPSTREAM_PROTOCOL, Reason
 from hmsgw.wire.grpc import GRPC, status_fields
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
+from hmsgw.wire.representation import changed_fields, coding_of, part_in, without_ranges
 from hmsgw.wire.websocket import answer_key, for_http2
+
+_log = Logger()
 
 
 class AnswerSide(Record):
@@ -52,6 +56,10 @@ class AnswerSide(Record):
     transforms: Any = None
     """`chain.transform.Transforms`, where plugins change bodies."""
     _rewrites_answer = False
+    _stays_empty = False
+    """Of an answer that is rewritten: it has no byte of body, and gets none; only trailers can come."""
+    _coding: str | None = None
+    """What the upstream's answer is packed by, before any plugin had its fields."""
     call: bytes | None = None
     """`wire.grpc.call_kind`, of a request that has a body."""
     call_ends_at: float | None = None
@@ -116,7 +124,9 @@ class AnswerSide(Record):
         """A response step waits, and the answer with it."""
         self.response = head
         self._waiting = outcome
-        self._held_answer = [] if body is None else [body, []]
+        self._held_answer = []
+        if body is not None and self._instead is None:
+            self._instead = head, body  # all there is of it, and as it is: only what follows in pieces may be changed
         if self._conn is not None:
             self._conn.pause()
         outcome.addCallbacks(self._response_decided, self._decision_lost)
@@ -131,6 +141,8 @@ class AnswerSide(Record):
         else:
             self._send(self.response, None)
             for piece in held:
+                if self.done:
+                    break  # a plugin could not change it, and another answer went out
                 if isinstance(piece, bytes):
                     self.upstream_data(piece)
                 else:
@@ -156,10 +168,41 @@ class AnswerSide(Record):
             self._give_up_upstream()
             head, body, self.reason = answer_of_verdict(self.transforms.verdict, self.head, self.request_id)
             return head, body
-        if wanted and head.body and head.length != 0:
-            self._rewrites_answer = True
-            head.length, head.edited = None, True
+        if wanted and head.body and self._coding is not None:
+            return self._unreadable(f"Content-Encoding {self._coding}")
+        # A 304 is said of a body that had been changed, whatever a plugin finds out from the few fields it has.
+        if wanted or (head.code == 304 and self.transforms.response_too):
+            head.fields = changed_fields(head.fields)
+            self._rewrites_answer = wanted and head.body
+            self._stays_empty = head.length == 0
+            head.length, head.edited = 0 if self._stays_empty else None, True
+        elif self.transforms.response_too:
+            head.fields = without_ranges(head.fields)
         return head, None
+
+    def _may_be_changed(self, head: ResponseHead) -> bool:
+        """As the upstream's answer comes, where plugins may change its body: what is no whole one they would not
+        recognise. False when it was refused."""
+        if self.transforms.response_too and not head.switch:
+            part = part_in(head)
+            if part is not None:
+                self._respond(*self._unreadable(part))
+                return False
+            self._coding = coding_of(head.fields)
+        return True
+
+    def _unreadable(self, what: str) -> tuple[ResponseHead, bytes]:
+        """The refusal of an answer that the route's plugins can't read, though nobody asked for such a one."""
+        _log.warn(
+            "route {route}: service {service} ({upstream}) answered with {what}, though it was asked for the whole in "
+            "no coding: a plugin of the route changes bodies; the client got 502. Turn this off in the service, or "
+            "give what it answers so a route without that plugin",
+            route=self.route, service=self.service, upstream=self.upstream, what=what,
+        )  # fmt: skip
+        self._give_up_upstream()
+        self.reason = UPSTREAM_PROTOCOL.word
+        detail = "The service sent a part of a body, or a packed one, which this route can't pass on."
+        return refusal(self.head, UPSTREAM_PROTOCOL.status, UPSTREAM_PROTOCOL, detail, self.request_id, [])
 
     def _send(self, head: ResponseHead, body: bytes | None) -> None:
         if body is None and self.transforms is not None and not head.switch:
@@ -216,12 +259,13 @@ class AnswerSide(Record):
         if self.done:
             return
         if self._rewrites_answer:
-            rest, trailers = self.transforms.response_end(trailers)
+            rest, trailers = self.transforms.response_end(changed_fields(trailers))
             if self.transforms.verdict is not None:
                 self.transform_failed()
                 return
-            self.bytes_out += len(rest)
-            self.edge.send_data(rest)
+            if not self._stays_empty:
+                self.bytes_out += len(rest)
+                self.edge.send_data(rest)
         self._finish(self.plane.seconds())
         self.edge.send_end(trailers)
 

@@ -316,6 +316,8 @@ class Exchange(UploadSide):
 
     def _in_pieces(self, head: ResponseHead, body: bytes) -> None:
         """An answer that came whole, and may be another when it goes out."""
+        if not self._may_be_changed(head):
+            return
         self._respond(head, None)
         if body and head.body and not self.done:
             self.upstream_data(body)
@@ -327,7 +329,8 @@ class Exchange(UploadSide):
         self.body.forget_sent()
         if self.sent_method is not None:
             self._as_asked(head)
-        self._respond(head, None)
+        if self.transforms is None or self._may_be_changed(head):
+            self._respond(head, None)
 
     def _as_asked(self, head: ResponseHead) -> None:
         """A plugin made a HEAD of what the client asked for: its answer has no body, and the client waits for one."""

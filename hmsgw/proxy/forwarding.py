@@ -22,6 +22,7 @@ from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
 from hmsgw.wire.http2_answers import check_sendable, pairs_of, request_pairs
+from hmsgw.wire.representation import ASKS_FOR_LESS, DIGESTS
 from hmsgw.wire.target import AUTHORITY, checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
 from hmsgw.wire.websocket import KEY_FIELD, UPGRADE_LINES, VERSION_FIELD, new_key, tunnel_pairs
@@ -362,6 +363,10 @@ def unowned_trailers(exchange: Exchange, trailers: list[Field]) -> list[Field]:
     refused = chain.owned_fields
     if exchange.edited:
         refused = refused | {field[0] for field in set(client_fields(exchange.head)) ^ set(map(tuple, req.fields))}
+    if exchange.rewrites_body:
+        refused = refused | DIGESTS
+    if exchange.transforms is not None and exchange.transforms.response_too:
+        refused = refused | ASKS_FOR_LESS
     return [field for field in trailers if field[0] not in refused]
 
 

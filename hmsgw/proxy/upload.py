@@ -9,8 +9,11 @@ from __future__ import annotations
 from hmsgw.proxy.answer import AnswerSide
 from hmsgw.proxy.body import NO_BODY
 from hmsgw.proxy.entry import Chain
-from hmsgw.reasons import BAD_REQUEST, REQUEST_TIMEOUT
+from hmsgw.reasons import BAD_REQUEST, PACKED_BODY, REQUEST_TIMEOUT
 from hmsgw.wire.headers import Field
+from hmsgw.wire.representation import DIGESTS, asking_for_all, coding_of, has_part
+
+_TAKES_PLAIN: Field = (b"accept-encoding", b"Accept-Encoding", b"identity")
 
 
 class UploadSide(AnswerSide):
@@ -47,16 +50,27 @@ class UploadSide(AnswerSide):
         self.stop_for(REQUEST_TIMEOUT, "The request's body made no progress.")
 
     def _begin_transforms(self, chain: Chain) -> bool:
-        """False when a plugin that changes bodies has failed already."""
+        """False when a plugin that changes bodies has failed already, or could not read the one that comes."""
         self.transforms = chain.transforms(self.req)
         if self.transforms is None:
             return True
+        assert self.req is not None
         if self.transforms.verdict is not None:
             self._answer(self.transforms.verdict)
             return False
         if self.transforms.request_too and self.body is not NO_BODY and not self.opens_tunnel:
+            fields = self.req.fields
+            if coding_of(fields) is not None:
+                self.refuse(PACKED_BODY, "The body is packed, and this route takes plain ones only.", [_TAKES_PLAIN])
+                return False
+            if has_part(fields):
+                self.refuse(BAD_REQUEST, "The body is a part of one, and this route takes whole ones only.")
+                return False
+            self.req.fields = [field for field in fields if field[0] not in DIGESTS]
             self.rewrites_body = self.changes_head = True
             self.body.forget_sent()
+        if self.transforms.response_too:
+            self.req.fields = asking_for_all(self.req.fields)
         return True
 
     def rewritten(self, data: bytes) -> bytes:
