@@ -263,16 +263,18 @@ class UpstreamConnection(UpstreamClock, TwistedProtocol):
             return True
         self._answered = True
         self._keep = not head.close
+        # Read before it is told: plugins may make another answer of it, and what comes is framed as the upstream said.
+        length = head.length if head.body else 0
         exchange.upstream_head(head, self._seconds())
         if self.exchange is not exchange:
             return False
-        if not head.body or head.length == 0:
+        if length == 0:
             self._finished(exchange, [], data)
             return False
         if head.chunked:
             self._reader = ChunkedBody(self._max_head_bytes)
-        elif head.length is not None:
-            self._reader = CountedBody(head.length)
+        elif length is not None:
+            self._reader = CountedBody(length)
         else:
             self._reader = EndlessBody()
         if data:

@@ -946,6 +946,17 @@ class ChainTests(SynchronousTestCase):
                 self.assertEqual(len(walk.records), 2)
                 self.assertEqual(2, len(self.flushLoggedErrors(ValueError)))
 
+    def test_status_written_before_the_body(self) -> None:
+        """The same when the body comes after its head: it is read to its end, and no byte of it stands for the next
+        answer."""
+        for status in (204, 205, 304):
+            walk = Walk(Steps(respond=lambda req, resp, status=status: setattr(resp, "status", status)))
+            walk.get()
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
+            walk.get(b"/b")
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+            self.assertEqual(1, walk.client_sees().count(b"HTTP/1.1 "), status)
+
     def test_status_that_changes_the_framing(self) -> None:
         """A response step that makes an answer a 204, 205 or 304: no body goes down, and the connection goes on."""
         for status in (204, 205, 304):

@@ -82,6 +82,21 @@ class BothWaysTests(SynchronousTestCase):
         walk.upstream_sends(b"1\r\nb\r\n")
         self.assertEqual(b"2\r\nbb\r\n", walk.client_sees())
 
+    def test_length_in_pieces(self) -> None:
+        """An answer with a length that comes in several reads ends where its upstream said, and the connection is used
+        again."""
+        for at in range(3):
+            walk = Walk(changing(Doubles()))
+            walk.get()
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + b"ok"[:at])
+            if at < 2:
+                walk.upstream_sends(b"ok"[at:])
+            self.assertTrue(walk.client_sees().endswith(b"1\r\n!\r\n0\r\nX-End: 1\r\n\r\n"))
+            walk.get()
+            walk.upstream_sends(OK)
+            self.assertIn(b"okok", walk.client_sees())
+            self.assertEqual(1, len(walk.upstreams))
+
     def test_no_body_to_change(self) -> None:
         """HEAD, 204 and 304 have none, and none is made; nor is one made for a request without."""
         for method, answer in ((b"HEAD", b"200 OK\r\nContent-Length: 2"), (b"GET", b"204 None"), (b"GET", b"304 None")):
