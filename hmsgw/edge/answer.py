@@ -50,7 +50,7 @@ class AnswerWriter(Pausing):
 
     __slots__ = (
         "_body_allowed", "_buffer", "_chunk_answer", "_close_after", "_exchange", "_full", "_head", "_head_timed",
-        "_keep_alive_s", "_out", "_reader", "_unsent", "wake_s",
+        "_keep_alive_s", "_out", "_reader", "_unsent", "_until_close", "wake_s",
     )  # fmt: skip
 
     wake_s: float
@@ -66,6 +66,7 @@ class AnswerWriter(Pausing):
     _out: list[bytes]
     _reader: BodyReader | None
     _unsent: int
+    _until_close: bool
 
     def send_informational(self, status: int, fields: list[Field]) -> None:
         """A 1xx answer, at once."""
@@ -128,7 +129,7 @@ class AnswerWriter(Pausing):
                 self._chunk_answer = True
                 framing = b"Transfer-Encoding: chunked\r\n"
             else:
-                self._close_after = True
+                self._close_after = self._until_close = True
         if self._state is BODY and not self._can_read_on(request):
             self._close_after = True
         framing += self._persistence(request)
@@ -176,6 +177,17 @@ class AnswerWriter(Pausing):
             return  # the rest of the body is read and dropped, then the next request
         self._next()
 
+    def cut(self) -> None:
+        """The answer can't be finished: a closed connection says so, behind what there is of the answer."""
+        self._exchange = None
+        self.flush()
+        if self._until_close:
+            self.abort()  # all that tells this end from the proper one
+        elif self._state is BODY:
+            self._linger()
+        else:
+            self._close()
+
     def flush(self) -> None:
         """Write what has gathered."""
         out = self._out
@@ -211,6 +223,8 @@ class AnswerWriter(Pausing):
 
     if TYPE_CHECKING:
 
+        def _close(self) -> None: ...
         def _next(self) -> None: ...
         def _linger(self) -> None: ...
         def _unregister(self) -> None: ...
+        def abort(self) -> None: ...

@@ -55,6 +55,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._close_after = False
         self._chunk_answer = False
         self._body_allowed = True
+        self._until_close = False
         self._pauses = 0
         self._full = False
         self._unsent = 0
@@ -307,12 +308,6 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self._read_heads()
 
     # --- the end
-
-    def cut(self) -> None:
-        """The answer can't be finished: a closed connection says so."""
-        self._exchange = None
-        self.flush()
-        self.abort()
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""

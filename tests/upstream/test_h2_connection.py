@@ -280,7 +280,7 @@ class EndTests(SynchronousTestCase):
         server, number = asked(walk)
         server.head(number)
         server.reset(number, 2)
-        self.assertEqual("aborted", walk.client.closed)
+        self.assertEqual("closed", walk.client.closed)
 
     def test_refused(self) -> None:
         """A request that the backend has not looked at is sent again, whatever its method, body and all."""
@@ -359,7 +359,7 @@ class EndTests(SynchronousTestCase):
         walk.passes(1.4)
         self.assertIsNone(walk.client.closed)
         walk.passes(1.2)
-        self.assertEqual("aborted", walk.client.closed)
+        self.assertEqual("closed", walk.client.closed)
 
 
 class HostileTests(SynchronousTestCase):

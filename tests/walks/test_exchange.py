@@ -165,8 +165,24 @@ class PlainTests(SynchronousTestCase):
         walk.get()
         walk.upstream_sends(b"HTTP/1.1 200 OK\r\n\r\nab")
         walk.upstream.lost(clean=False)
-        self.assertFalse(walk.client_sees().endswith(b"0\r\n\r\n"))
-        self.assertEqual((walk.client.closed, walk.records[0][3]), ("aborted", "upstream-reset"))
+        self.assertTrue(walk.client_sees().endswith(b"\r\n\r\n2\r\nab\r\n"))
+        self.assertEqual((walk.client.closed, walk.records[0][3]), ("closed", "upstream-reset"))
+
+    def test_cut_short(self) -> None:
+        """A client that could take the close for the proper end is told otherwise; one that is still sending, in time."""
+        walk = Walk()
+        walk.client_sends(b"GET /a HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n")
+        walk.upstream.lost(clean=False)
+        self.assertEqual("aborted", walk.client.closed)
+        walk = Walk()
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\nx")
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+        walk.upstream.lost(clean=False)
+        self.assertTrue(walk.client_sees().endswith(b"\r\n\r\nab"))
+        self.assertEqual((None, True), (walk.client.closed, walk.client.half_closed))
+        walk.clock.pump([0.5] * 10)
+        self.assertEqual("aborted", walk.client.closed)
 
 
 class ForwardingTests(SynchronousTestCase):
@@ -573,7 +589,7 @@ class UpstreamTroubleTests(SynchronousTestCase):
         walk.get()
         walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
         walk.clock.pump([1.0] * 9)
-        self.assertEqual((walk.records[1][2:], walk.client.closed), ((200, "upstream-timeout"), "aborted"))
+        self.assertEqual((walk.records[1][2:], walk.client.closed), ((200, "upstream-timeout"), "closed"))
 
     def test_time_of_failed_tries(self) -> None:
         """What an upstream took counts, whether its answer began or not, over all tries."""
@@ -897,7 +913,7 @@ class ClientTests(SynchronousTestCase):
             self.assertIn(b"Connection: close", seen)
         self.assertTrue(begun.take().endswith(b"\r\n\r\nab"))
         ended = (walk.client.closed, body.half_closed, begun.closed, half.closed)
-        self.assertEqual(ended, ("closed", True, "aborted", "aborted"))
+        self.assertEqual(ended, ("closed", True, "closed", "aborted"))
         self.assertEqual([wire.closed for wire in walk.upstreams], ["aborted"] * 3)
         self.assertEqual(sorted(walk.records), [
             ("GET", "/begun", 200, "draining"), ("GET", "/waits", 503, "draining"), ("POST", "/body", 503, "draining"),

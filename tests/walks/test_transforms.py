@@ -216,7 +216,7 @@ class FailureTests(SynchronousTestCase):
             walk = Walk(changing(made))
             walk.get()
             walk.upstream_sends(OK)
-            self.assertEqual("aborted", walk.client.closed)
+            self.assertEqual("closed", walk.client.closed)
             self.assertNotIn(b"0\r\n\r\n", walk.client_sees())
             self.assertEqual([(200, "plugin-error")], [record[2:] for record in walk.records])
 
