@@ -40,6 +40,7 @@ from hmsgw.telemetry.lag import Lag
 from hmsgw.telemetry.metrics import Metrics
 from hmsgw.telemetry.refused_connections import RefusedConnections
 from hmsgw.telemetry.request_line import request_line
+from hmsgw.telemetry.upstream_faults import UpstreamFaults
 from hmsgw.transport.become import become
 from hmsgw.transport.connect import Connector
 from hmsgw.transport.listen import open_socket, serve, sources_of
@@ -91,6 +92,7 @@ class Gateway(MultiService):
         self.deadlines = Deadlines(reactor, time.monotonic)
         self.lag = Lag(reactor)
         self.refusals = RefusedConnections(reactor, self.metrics.count_refused)
+        self.faults = UpstreamFaults(reactor)
         self.counters = Counters()
         self.key_sets = KeySets(reactor, fetcher(reactor, HttpsPolicy(ClientTls())))
         self.connector = Connector(reactor)
@@ -291,6 +293,8 @@ class Gateway(MultiService):
             if upstream_s is not None:
                 entry.upstream_stats.upstream_s(upstream_s)
             write(request_line(exchange))
+            if exchange.upstream_fault:
+                self.faults.fault(exchange)
 
     def _count_in_time(self) -> None:
         if self._done:
@@ -355,8 +359,9 @@ class Gateway(MultiService):
         self.key_sets.stop()
         self.deadlines.stop()
         self.lag.stop()
-        self.refusals.stop()
         self._count_all()
+        self.refusals.stop()
+        self.faults.stop()
         if self._counting is not None:
             self._counting.cancel()
             self._counting = None

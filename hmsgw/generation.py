@@ -125,6 +125,7 @@ def _checked(
     upstream_tls = {name: _made(partial(_client_tls, config, name, bundle), faults) for name in config.services}
     if prepared is not None:
         faults += _without_certificates(prepared, listeners)
+        faults += _without_http2(prepared, config)
     if faults:
         raise Refused(faults)
     return Candidate(path, config, bundle, prepared, bundle.digest(), listeners, server_tls, upstream_tls)
@@ -137,6 +138,21 @@ def _without_certificates(prepared: Prepared, listeners: tuple[Listener, ...]) -
     uses = {use.where: use for route in prepared.routes for use in route.uses if use.plugin == "mtls"}
     why = "no listener asks clients for a certificate; give one `tls: {client_auth: optional, client_ca: FILE}`"
     return [Fault(where, f"{use.name}: {why}") for where, use in uses.items()]
+
+
+def _without_http2(prepared: Prepared, config: Config) -> list[Fault]:
+    """Uses of `grpc-web` where the service is never spoken to in the HTTP/2 that gRPC needs."""
+    faults: dict[object, Fault] = {}
+    for route in prepared.routes:
+        name = route.route.service or ""
+        service = config.services.get(name)
+        if service is not None and (service.protocol == "http/1.1" or service.proxy_protocol != "off"):
+            key = "proxy_protocol" if service.protocol != "http/1.1" else "protocol: http/1.1"
+            why = f"gRPC needs HTTP/2, and service {name} has `{key}`"
+            for use in route.uses:
+                if use.plugin == "grpc-web":
+                    faults[use.where, name] = Fault(use.where, f"{use.name}: {why}")
+    return list(faults.values())
 
 
 def _made(make: Callable[[], Any], faults: list[Fault]) -> Any:

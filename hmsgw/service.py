@@ -25,6 +25,7 @@ from twisted.logger import Logger, globalLogPublisher
 
 import twisted
 from hmsgw import __version__
+from hmsgw.config.differences import differences
 from hmsgw.config.endpoint import bracketed
 from hmsgw.config.faults import Refused
 from hmsgw.control.explain import explain
@@ -93,6 +94,7 @@ class GatewayService(MultiService):
         self._signals.hold()
         self._heap = Heap(reactor, self._in_thread)
         self._stopping = False
+        self._differs: tuple[Candidate, list[str]] = self.gateway.candidate, []
         self._writing = threading.Lock()
 
     # --- starting and stopping
@@ -196,6 +198,8 @@ class GatewayService(MultiService):
         except Refused as refused:
             advice = check_command(path, options.environment)
             raise NotTaken([str(fault) for fault in refused.faults], advice) from None
+        # Here, in a thread: ten thousand routes are not compared in the reactor's time.
+        self._differs = candidate, _differences(self.gateway.candidate, candidate)
         return candidate
 
     def _apply(self, candidate: Candidate) -> tuple[str, list[str]]:
@@ -219,7 +223,9 @@ class GatewayService(MultiService):
         finally:
             self._notifier.ready(self._summary())
         routes = len(candidate.config.routes)
-        return candidate.digest, [f"{routes} route{'' if routes == 1 else 's'}", *said]
+        read, differs = self._differs
+        assert read is candidate  # one reload after the other (`control.reload`)
+        return candidate.digest, [f"{routes} route{'' if routes == 1 else 's'}", *said, *differs]
 
     def _ended(self, outcome: Outcome, who: str) -> Deferred[Any] | None:
         """Count, log and record a reload, whoever asked for it."""
@@ -291,6 +297,14 @@ class GatewayService(MultiService):
     def _summary(self) -> str:
         candidate = self.gateway.candidate
         return f"serving {len(candidate.config.routes)} routes of {candidate.path or 'no configuration'}"
+
+
+def _differences(before: Candidate, after: Candidate) -> list[str]:
+    files = [
+        {name: content for name, content in one.bundle.files.items() if name != one.bundle.name_of(one.path)}
+        for one in (before, after)
+    ]
+    return differences(before.config, files[0], after.config, files[1])
 
 
 def _not_recorded(failure: Any) -> None:

@@ -86,6 +86,21 @@ class GenerationTests(SynchronousTestCase):
             )
         self.assertEqual([fault.where.line for fault in caught.exception.faults], [1, 2, 3])
 
+    def test_calls_without_http2(self) -> None:
+        """grpc-web before a service that is never spoken to in HTTP/2 is a fault at the plugin."""
+        for service, words in (
+            ("protocol: http/1.1", "`protocol: http/1.1`"), ("proxy_protocol: v2", "`proxy_protocol`"),
+        ):  # fmt: skip
+            with self.assertRaises(Refused) as caught:
+                self.read(
+                    f"services: {{s: {{endpoints: ['http://a'], {service}}}}}\n"
+                    "routes: [{path: /, service: s, plugins: [grpc-web]}, {path: /b, service: s}]\n"
+                )
+            (fault,) = caught.exception.faults
+            self.assertIn("routes.yaml:2:", str(fault))
+            self.assertIn(f"gRPC needs HTTP/2, and service s has {words}", str(fault))
+        self.read("services: {s: {endpoints: ['http://a']}}\nroutes: [{path: /, service: s, plugins: [grpc-web]}]\n")
+
     def test_no_certificate_unless_needed(self) -> None:
         """A gateway that only speaks plain HTTP makes no certificate."""
         candidate = self.read("listeners: [{name: inside, tls: off}]\n")

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
 from hmsgw.deadlines import NEVER
 from hmsgw.proxy.body import NO_BODY, RequestBody
@@ -28,8 +27,6 @@ from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.representation import changed_fields, coding_of, part_in, without_ranges
 from hmsgw.wire.websocket import answer_key, for_http2
-
-_log = Logger()
 
 
 class AnswerSide(Record):
@@ -61,7 +58,7 @@ class AnswerSide(Record):
     _coding: str | None = None
     """What the upstream's answer is packed by, before any plugin had its fields."""
     call: bytes | None = None
-    """`wire.grpc.call_kind`, of a request that has a body."""
+    """`wire.grpc.call_kind`, of a request that may be a call."""
     call_ends_at: float | None = None
     """When the caller of it waits no longer, by the plane's monotonic clock."""
 
@@ -89,6 +86,17 @@ class AnswerSide(Record):
                     return
             self.bytes_out += len(data)
             self.edge.send_data(data)
+
+    def edge_full(self) -> None:
+        """The client takes no more for now."""
+        self._edge_full = True
+        if self._conn is not None:
+            self._conn.pause()
+
+    def edge_ready_for_more(self) -> None:
+        self._edge_full = False
+        if self._conn is not None and self._held_answer is None:
+            self._conn.resume()
 
     def _drop_waiting(self) -> None:
         if self._waiting is not None:
@@ -193,12 +201,10 @@ class AnswerSide(Record):
 
     def _unreadable(self, what: str) -> tuple[ResponseHead, bytes]:
         """The refusal of an answer that the route's plugins can't read, though nobody asked for such a one."""
-        _log.warn(
-            "route {route}: service {service} ({upstream}) answered with {what}, though it was asked for the whole in "
-            "no coding: a plugin of the route changes bodies; the client got 502. Turn this off in the service, or "
-            "give what it answers so a route without that plugin",
-            route=self.route, service=self.service, upstream=self.upstream, what=what,
-        )  # fmt: skip
+        self.upstream_fault = (
+            f"It answered with {what}, though it was asked for the whole in no coding, as a plugin of route "
+            f"{self.route} changes bodies. Turn this off in the service, or give that a route without the plugin."
+        )
         self._give_up_upstream()
         self.reason = UPSTREAM_PROTOCOL.word
         detail = "The service sent a part of a body, or a packed one, which this route can't pass on."

@@ -122,7 +122,7 @@ class Exchange(UploadSide):
             self.params = found.params(text_path)
         req = self.req = Request(self, method, text_path, self.query, client_fields(head))
         total_s = found.total_s
-        if self.body is not NO_BODY:
+        if self.body is not NO_BODY or method == "POST":
             self.call = call_kind(head.fields)
             if self.call is not None:
                 try:
@@ -192,6 +192,8 @@ class Exchange(UploadSide):
         self._attempts_left = entry.attempts
         if entry.chain is not None and entry.chain.transforms_bodies and not self._begin_transforms(entry.chain):
             return
+        if self.call is not None and self.req is not None:
+            self.speaks_grpc = (call_kind(self.req.fields) if self.edited else self.call) == GRPC
         if self.body is NO_BODY:
             self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
             return
@@ -206,8 +208,6 @@ class Exchange(UploadSide):
         if limit is not None and length is not None and length > limit:
             self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
             return
-        if self.call is not None and self.req is not None:
-            self.speaks_grpc = (call_kind(self.req.fields) if self.edited else self.call) == GRPC
         self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
 
     def _lease(self, max_wait_s: float) -> None:
@@ -266,6 +266,7 @@ class Exchange(UploadSide):
             self._tried = [*(self._tried or ()), member]
             self._lease(_NEW_ONLY if self.opens_tunnel else _ANY_AGE)
             return
+        self.upstream_fault = detail
         self.refuse(reason, detail)
         self.edge.flush()
 
@@ -360,6 +361,7 @@ class Exchange(UploadSide):
             self._lease(_NEW_ONLY)
         else:
             self._upstream_took()
+            self.upstream_fault = detail
             self.stop_for(reason, detail)
 
     def _upstream_took(self) -> None:
@@ -375,17 +377,6 @@ class Exchange(UploadSide):
 
     def flush_edge(self) -> None:
         self.edge.flush()
-
-    def edge_full(self) -> None:
-        """The client takes no more for now."""
-        self._edge_full = True
-        if self._conn is not None:
-            self._conn.pause()
-
-    def edge_ready_for_more(self) -> None:
-        self._edge_full = False
-        if self._conn is not None and self._held_answer is None:
-            self._conn.resume()
 
     def edge_lost(self) -> None:
         """The client is gone; whatever is under way for it ends."""

@@ -36,6 +36,8 @@ class Record:
     upstream = ""
     status = 0
     reason = ""
+    upstream_fault = ""
+    """What the backend did wrong, in a sentence; "" where it did not end the exchange by that."""
     bytes_in = 0
     bytes_out = 0
     duration_s = 0.0

@@ -83,6 +83,20 @@ def read_pair(chain_pem: bytes, key_pem: bytes) -> Leaf:
 def read_authorities(pem: bytes) -> list[x509.Certificate]:
     """The certificates of a CA file, whatever stands between them. Raises BadCertificate; one at least is there."""
     try:
-        return x509.load_pem_x509_certificates(pem)
+        found = x509.load_pem_x509_certificates(pem)
     except ValueError:
+        if b"PRIVATE KEY-----" in pem and b"BEGIN CERTIFICATE" not in pem:
+            raise BadCertificate("it holds a private key, and no certificate of a CA") from None
         raise BadCertificate("the CA is not PEM, or what is between its lines is damaged") from None
+    if not any(_may_vouch(one) for one in found):
+        raise BadCertificate("no certificate in it is a CA's: they vouch for nobody else (`CA:FALSE`)")
+    return found
+
+
+def _may_vouch(certificate: x509.Certificate) -> bool:
+    """A CA's, one of before there were extensions, or one that vouches for itself."""
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return True
+    return constraints.ca or certificate.issuer == certificate.subject

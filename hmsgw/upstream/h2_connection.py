@@ -40,6 +40,7 @@ from hmsgw.wire.http2 import (
     TrailersReceived,
     WindowUpdated,
     client_session,
+    other_protocol,
 )
 from hmsgw.wire.http2_budget import Budget
 from hmsgw.wire.http2_order import ServerFrames
@@ -189,8 +190,9 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def _read(self, data: bytes) -> None:
         if not self._heard:
             self._heard = True
-            if data.startswith(b"HTTP/1."):
-                self._broken("The upstream answers in HTTP/1.1, where HTTP/2 was expected.")
+            other = other_protocol(data)
+            if other is not None:
+                self._broken(f"The upstream answers in {other}, where HTTP/2 was expected.")
                 return
         self._busy = True
         try:

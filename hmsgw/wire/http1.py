@@ -53,6 +53,8 @@ def parse_request(head: bytes, max_field_bytes: int, max_fields: int) -> Request
     lines = head.split(b"\r\n")
     start = lines.pop(0).split(b" ")
     if len(start) != 3:
+        if start[0] == b"PROXY":
+            raise EdgeFault("A PROXY header came first, which this listener does not take: `proxy_protocol` is off.")
         raise EdgeFault("The request line is not `METHOD target HTTP/1.1`.")
     request = RequestHead()
     method, target, version = start

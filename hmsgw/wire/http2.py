@@ -36,13 +36,14 @@ __all__ = [
     "DenialOfServiceError", "ErrorCode", "GoAwayReceived", "InformationalResponseReceived", "NGH2Error",
     "OriginReceived", "PingReceived", "PriorityUpdateReceived", "RequestReceived", "ResponseReceived", "Session",
     "SettingsReceived", "StreamClosed", "StreamReset", "TrailersReceived", "WindowUpdated", "client_session",
-    "goaway", "server_session",
+    "goaway", "other_protocol", "server_session",
 ]  # fmt: skip
 
 #: What a client with prior knowledge begins with (RFC 9113 section 3.4); to an HTTP/1 reader it is a head.
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"
 
 _MAX_STREAM_ID = 2**31 - 1
+_TYPE_AT, _SETTINGS = 3, 4
 MAX_CONCURRENT_STREAMS: int = Setting.MAX_CONCURRENT_STREAMS
 ENABLE_CONNECT_PROTOCOL: int = Setting.ENABLE_CONNECT_PROTOCOL
 
@@ -101,6 +102,14 @@ def client_session(*, streams: int, head_bytes: int, fields: int, window_bytes: 
     )
     session.set_local_window_size(streams * window_bytes)
     return session
+
+
+def other_protocol(data: bytes) -> str | None:
+    """What a server speaks whose first bytes are these; None for HTTP/2, which begins with SETTINGS (RFC 9113 section
+    3.4), and for too few of them."""
+    if data.startswith(b"HTTP/1."):
+        return "HTTP/1.1"
+    return "something else" if len(data) > _TYPE_AT and data[_TYPE_AT] != _SETTINGS else None
 
 
 def goaway(last_stream_id: int, code: int) -> bytes:

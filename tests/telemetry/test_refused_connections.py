@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.telemetry.refused_connections import LINES, WINDOW_S, RefusedConnections
+from hmsgw.telemetry.rationed import WINDOW_S
+from hmsgw.telemetry.refused_connections import LINES, RefusedConnections
 
 
 class RefusedConnectionsTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ import ssl
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.transport import pem
-from hmsgw.transport.pem import BadCertificate, load_chain, read_pair
+from hmsgw.transport.pem import BadCertificate, load_chain, read_authorities, read_pair
 from tests.transport.minting import authority, leaf, mint
 
 
@@ -42,6 +42,26 @@ class ReadTests(SynchronousTestCase):
         for chain, key, words in cases:
             with self.assertRaises(BadCertificate) as caught:
                 read_pair(chain, key)
+            self.assertIn(words, str(caught.exception))
+
+
+class AuthorityTests(SynchronousTestCase):
+    """`read_authorities`."""
+
+    def test_who_may_vouch(self) -> None:
+        """CAs, among whatever else; and a certificate that vouches for itself, as small sites have it."""
+        ca, own = authority(), mint("own")
+        self.assertEqual(2, len(read_authorities(b"# ours\n" + ca.pem + leaf("a.gov").pem)))
+        self.assertEqual(1, len(read_authorities(own.pem)))
+
+    def test_faults(self) -> None:
+        """What is no CA's certificate would let nobody in, without a word."""
+        for content, words in (
+            (leaf("a.gov").pem, "no certificate in it is a CA's"), (b"", "not PEM"), (b"garbage", "not PEM"),
+            (leaf("a.gov").key_pem, "it holds a private key"),
+        ):  # fmt: skip
+            with self.assertRaises(BadCertificate) as caught:
+                read_authorities(content)
             self.assertIn(words, str(caught.exception))
 
 

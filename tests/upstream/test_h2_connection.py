@@ -533,6 +533,9 @@ class NegotiationTests(SynchronousTestCase):
             client = H2Client(walk)
             client.request(b"/s/m", b"POST", (b"content-type", kind), ended=False)
             self.assertEqual(http2, walk.upstreams[-1].written[0].startswith(b"PRI * HTTP/2.0"), kind)
+            bare = walked(Service())
+            H2Client(bare).request(b"/s/m", b"POST", (b"content-type", kind))  # and nothing behind the head
+            self.assertEqual(http2, bare.upstream.written[0].startswith(b"PRI * HTTP/2.0"), kind)
         walk = walked(Service(protocol="http/1.1"))
         H2Client(walk).request(b"/s/m", b"POST", (b"content-type", b"application/grpc"), ended=False)
         self.assertTrue(walk.upstream_sees().startswith(b"POST /s/m HTTP/1.1"))

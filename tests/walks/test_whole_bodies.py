@@ -6,7 +6,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.run import Chain
@@ -215,17 +214,14 @@ class RefusedTests(SynchronousTestCase):
             self.assertEqual(1, len(walk.records))
 
     def test_said(self) -> None:
-        """The log says what came, from whom, and what to do."""
-        said: list[str] = []
-
-        def observer(event: Any) -> None:
-            said.append(formatEvent(event))
-
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
-        self.refused(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 6\r\n\r\nsecret")
-        self.assertIn("route /*: service svc (10.0.0.1) answered with Content-Encoding br", said[0])
-        self.assertIn("Turn this off in the service", said[0])
+        """The operator is told what came, and what to do."""
+        walk = Walk(changing(Answers()))
+        walk.get()
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 6\r\n\r\nsecret")
+        (said,) = [exchange.upstream_fault for exchange in walk.finished]
+        self.assertIn("It answered with Content-Encoding br", said)
+        self.assertIn("route /*", said)
+        self.assertIn("Turn this off in the service", said)
 
     def test_request_coded(self) -> None:
         """A request's body that a plugin could not read is refused before the upstream hears of it."""

@@ -6,7 +6,7 @@ from ngh2 import Connection, events
 from ngh2.config import Role
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session, goaway, server_session
+from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session, goaway, other_protocol, server_session
 
 START = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")]
 
@@ -53,6 +53,14 @@ class SessionTests(SynchronousTestCase):
         client.send_request([*START, *((b"x-%d" % n, b"v") for n in range(60))], end_stream=True)
         with self.assertRaises(NGH2Error):
             server.receive_data(client.data_to_send())
+
+    def test_other_protocols(self) -> None:
+        """Servers begin with SETTINGS; what is too short may still become that."""
+        for data, other in (
+            (b"HTTP/1.1 400 Bad", "HTTP/1.1"), (b"<!DOCTYPE HTML", "something else"), (b"+PONG\r\n", "something else"),
+            (b"\0\0\0", None), (b"\0\0\0\4\0\0\0\0\0", None),
+        ):  # fmt: skip
+            self.assertEqual(other, other_protocol(data))
 
     def test_goaway(self) -> None:
         """The frame that is written by hand is one that a client understands."""
