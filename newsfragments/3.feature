@@ -1,7 +1,7 @@
 Clients may speak HTTP/2: by ALPN over TLS, and by prior knowledge without. `protocols:` and `limits.streams` say where and how much.
 Clients may show certificates: `tls.client_auth` and `tls.client_ca` of a listener, the plugin `mtls`, `req.client.certificate`; `jwt` takes tokens that are bound to such a certificate (RFC 8705) from its holder. When a listener's own certificate ends is a metric and a warning.
 gRPC callers are heard: `grpc-timeout` is kept to (DEADLINE_EXCEEDED) and passed on lowered, refusals and broken answers are trailers.
-The plugin `grpc-web`, and a third kind of step for all plugins: `transform(req)` changes bodies piece by piece.
+The plugin `grpc-web`, and a third kind of step for all plugins: `transform(req)` changes bodies piece by piece. Bodies come to it whole and in no coding, whatever ranges and codings a client asks for; an answer that is a part or packed all the same is 502, and digests, ranges and strong ETags of the unchanged body do not go out.
 Services may speak HTTP/2 (`protocol: h2`, `h2c`, or by itself), many requests on one connection; gRPC of every kind passes.
 Listeners take the PROXY protocol, versions 1 and 2, from the networks that `proxy_from` names; `services.NAME.proxy_protocol` sends version 2 on.
 Streams carry raw TCP, and TLS by server name without ending it, to services: `streams:`.

@@ -235,15 +235,16 @@ class GrpcWebTests(SynchronousTestCase):
         """Base64 in and out, trailers as the last frame."""
         walk = Walk(self.chain(), service=HTTP1)
         walk.client_sends(
-            b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n\r\n"
-            b"AAAAAAF4"
+            b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n"
+            b"Accept-Encoding: gzip, br\r\ngrpc-encoding: gzip\r\ngrpc-accept-encoding: gzip\r\n\r\nAAAAAAF4"
         )
         _, fields, body = walk.upstream_head()
         self.assertEqual([b"application/grpc"], fields[b"content-type"])
         self.assertEqual([b"trailers"], fields[b"te"])
+        self.assertEqual(([b"identity"], [b"gzip"]), (fields[b"accept-encoding"], fields[b"grpc-accept-encoding"]))
         self.assertEqual(b"6\r\n\0\0\0\0\1x\r\n0\r\n\r\n", body)
         walk.upstream_sends(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\ngrpc-encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"6\r\n\0\0\0\0\1y\r\n0\r\ngrpc-status: 0\r\n\r\n"
         )
         head, _, body = walk.client_sees().partition(b"\r\n\r\n")
@@ -273,4 +274,19 @@ class GrpcWebTests(SynchronousTestCase):
         )
         seen = walk.client_sees()
         self.assertIn(b"grpc-status: 13", seen)
+
+    def test_packed(self) -> None:
+        """HTTP's own packing is not gRPC's: of text it is refused, of an answer too, in gRPC-Web's words."""
+        call = b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n"
+        walk = Walk(self.chain(), service=HTTP1)
+        walk.client_sends(call + b"Content-Encoding: gzip\r\n\r\nAAAAAAF4")
+        self.assertIn(b"grpc-status: 12", walk.client_sees())
+        walk = Walk(self.chain(), service=HTTP1)
+        walk.client_sends(call + b"\r\nAAAAAAF4")
+        walk.upstream_sends(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"
+        )
+        seen = walk.client_sees()
+        self.assertIn(b"grpc-status: 14", seen)
+        self.assertTrue(seen.startswith(b"HTTP/1.1 200 ") and seen.endswith(b"\r\n\r\n"), seen)
         self.assertIn(b"Content-Type: application/grpc-web-text\r\n", seen)
