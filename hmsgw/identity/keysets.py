@@ -3,11 +3,12 @@
 Knows: when a set is fetched (at first, before it grows old, for a key that is not in it), who waits for that, and that
 an old set is better than none. Refuses to know: HTTP (`fetch.py`, handed in) and tokens. Strategy: one fetch at a time
 for a set, with a deadline; requests that wait for it are bounded in number and time; a fetch that fails, or brings
-something that is no key set, changes nothing and is tried again with back-off.
+something that is no key set, changes nothing and is tried again with back-off, a short one while there are no keys.
 """
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterable, Mapping
 
@@ -28,6 +29,10 @@ _USUAL_AGE_S = 600.0
 _AGES_S = (60.0, 86400.0)
 _REFRESH_AT = 0.8
 _BACK_OFF_S = (1.0, 60.0)
+FIRST_BACK_OFF_S = 5.0
+"""The longest while no set ever came, when every token is refused."""
+FIRST_PAUSE_S = 1.0
+"""Between the beginnings of two fetches then, also for the sake of tokens."""
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,10})", re.IGNORECASE)
 
@@ -38,9 +43,12 @@ Fetch = Callable[[str, int, float], "Deferred[tuple[bytes, Mapping[str, str]]]"]
 
 
 class KeySet:
-    """The keys behind one URL. keys: None until the first set came. version: rises when the keys change."""
+    """The keys behind one URL. keys: None until the first set came. version: rises when the keys change. uniform:
+    `random.uniform`, for jitter: workers that began together do not ask together."""
 
-    def __init__(self, url: str, clock: IReactorTime, fetch: Fetch) -> None:
+    def __init__(
+        self, url: str, clock: IReactorTime, fetch: Fetch, uniform: Callable[[float, float], float] = random.uniform
+    ) -> None:
         self.url = url
         self.keys: Keys | None = None
         self.version = 0
@@ -48,9 +56,11 @@ class KeySet:
         """Why the last fetch failed; None when it did not."""
         self._clock = clock
         self._fetch = fetch
+        self._uniform = uniform
         self._raw = b""
         self._failures = 0
         self._asked_at = float("-inf")
+        self._begun_at = float("-inf")
         self._flight: Deferred[None] | None = None
         self._next: IDelayedCall | None = None
         self._waiters: dict[Deferred[None], IDelayedCall] = {}
@@ -92,21 +102,28 @@ class KeySet:
 
     def refresh_for(self, kid: str | None) -> Deferred[None]:
         """Fires when it is worth to look for the key `kid` once more, or to give it up: at once, when the set was
-        fetched for an unknown key less than 30 s ago or 1,000 requests wait already; after 2 s at most. May be
-        cancelled. Never fails on its own.
+        fetched for an unknown key less than 30 s ago (while there is none: when a fetch began less than 1 s ago) or
+        1,000 requests wait already; after 2 s at most. May be cancelled. Never fails on its own.
         """
         if self._flight is None:
-            now = self._clock.seconds()
-            if self._stopped or self.keys is None or now - self._asked_at < COOL_DOWN_S:
+            if self._stopped or not self._may_ask(self._clock.seconds()):
                 return succeed(None)
-            self._asked_at = now
-            _log.info("key set {url}: fetched again, a token names a key that is not in it", url=self.url)
             self._begin()
         if self._flight is None or len(self._waiters) >= MAX_WAITING:
             return succeed(None)
         waiter: Deferred[None] = Deferred(self._leave)
         self._waiters[waiter] = self._clock.callLater(MAX_WAIT_S, self._let_go, waiter)
         return waiter
+
+    def _may_ask(self, now: float) -> bool:
+        """For the sake of a token."""
+        if self.keys is None:
+            return now - self._begun_at >= FIRST_PAUSE_S
+        if now - self._asked_at < COOL_DOWN_S:
+            return False
+        self._asked_at = now
+        _log.info("key set {url}: fetched again, a token names a key that is not in it", url=self.url)
+        return True
 
     def _leave(self, waiter: Deferred[None]) -> None:
         call = self._waiters.pop(waiter, None)
@@ -124,6 +141,7 @@ class KeySet:
             if self._next.active():
                 self._next.cancel()
             self._next = None
+        self._begun_at = self._clock.seconds()
         try:
             fetched = self._fetch(self.url, MAX_BYTES, FETCH_S)
         except Exception:
@@ -154,16 +172,22 @@ class KeySet:
         if self._stopped:
             return
         self.fault = failure.getErrorMessage() or type(failure.value).__name__
-        pause_s = min(_BACK_OFF_S[0] * 2.0 ** min(self._failures, 10), _BACK_OFF_S[1])
+        pause_s = self._pause_s()
         self._failures += 1
         _log.warn(
-            "key set {url} could not be fetched: {fault}; {kept}, next try in {pause_s} s",
+            "key set {url} could not be fetched: {fault}; {kept}, next try in {pause_s:.3g} s",
             url=self.url,
             fault=self.fault,
             kept="no token can be judged" if self.keys is None else "the keys from before are kept",
             pause_s=pause_s,
         )
         self._schedule(pause_s)
+
+    def _pause_s(self) -> float:
+        pause_s: float = _BACK_OFF_S[0] * 2.0 ** min(self._failures, 10)
+        if self.keys is not None:
+            return min(pause_s, _BACK_OFF_S[1])
+        return max(min(pause_s, FIRST_BACK_OFF_S) * self._uniform(0.8, 1.0), FIRST_PAUSE_S)
 
     def _schedule(self, delay_s: float) -> None:
         if not self._stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -102,7 +103,9 @@ class KeySetTests(SynchronousTestCase):
         self.assertEqual((self.set.version, self.sets.status()), (2, {URL: None}))
 
     def test_back_off_has_an_end(self) -> None:
-        """An issuer that stays away is asked at least once a minute."""
+        """An issuer that goes away is asked at least once a minute."""
+        self.loaded()
+        self.clock.advance(480)
         for _ in range(20):
             self.issuer.fail()
             (call,) = self.clock.getDelayedCalls()
@@ -110,6 +113,113 @@ class KeySetTests(SynchronousTestCase):
         self.issuer.fail()
         (call,) = self.clock.getDelayedCalls()
         self.assertEqual(call.getTime() - self.clock.seconds(), 60.0)
+
+    def test_first_back_off(self) -> None:
+        """One that was never there is asked every 5 s at least, and a little sooner by chance: nobody can get in."""
+        self.issuer.fail()
+        self.sets.stop()
+        for chance, pauses_s in ((0.8, (1, 1.6, 3.2, 4, 4, 4)), (1.0, (1, 2, 4, 5, 5, 5))):
+            kept = KeySet(URL, self.clock, self.issuer.fetch, lambda low, high, chance=chance: chance)
+            kept.start()
+            for pause_s in pauses_s:
+                self.issuer.fail()
+                self.clock.advance(pause_s - 0.01)
+                self.assertEqual(len(self.issuer.open), 0, pause_s)
+                self.clock.advance(0.02)
+                self.assertEqual(len(self.issuer.open), 1, pause_s)
+            self.issuer.answer(OLD)
+            self.clock.advance(480)
+            for pause_s in (1, 2, 4, 8, 16, 32, 60, 60):
+                self.issuer.fail()
+                self.clock.advance(pause_s - 0.01)
+                self.assertEqual(len(self.issuer.open), 0, pause_s)
+                self.clock.advance(0.02)
+                self.assertEqual(len(self.issuer.open), 1, pause_s)
+            kept.stop()
+            self.issuer.open.clear()
+
+    def test_token_before_the_first_set(self) -> None:
+        """A token that needs the keys has them fetched at once, and gets in as soon as the issuer is back; all tokens
+        together do so once a second at most, the tries by time counted in."""
+        for _ in range(6):
+            self.issuer.fail()
+            (call,) = self.clock.getDelayedCalls()
+            self.clock.advance(call.getTime() - self.clock.seconds())
+        self.issuer.fail()
+        asked = len(self.issuer.asked)
+        self.clock.advance(0.99)
+        self.successResultOf(self.set.refresh_for("old"))
+        self.assertEqual(len(self.issuer.asked), asked)
+        self.clock.advance(0.01)
+        waiting = [self.set.refresh_for("old") for _ in range(50)]
+        self.assertEqual(len(self.issuer.asked), asked + 1)
+        self.issuer.answer(OLD)
+        for one in waiting:
+            self.successResultOf(one)
+        self.assertTrue(self.set.ready)
+
+    def test_no_storm_before_the_first_set(self) -> None:
+        """A flood of tokens over a minute, to an issuer that refuses at once: sixty fetches, whatever the back-off."""
+        begun = [self.clock.seconds()]
+        for _ in range(6000):
+            if self.issuer.open:
+                self.issuer.fail()
+            asked = len(self.issuer.asked)
+            self.set.refresh_for("old")
+            self.clock.advance(0.01)
+            if len(self.issuer.asked) > asked:
+                begun.append(self.clock.seconds())
+        self.assertIn(len(self.issuer.asked), range(55, 62))
+        self.assertGreaterEqual(min(b - a for a, b in pairwise(begun)), 0.98)
+
+    def test_one_flight_before_the_first_set(self) -> None:
+        """A fetch that hangs is not doubled by tokens: they wait for it, 2 s each, and the next begins after it."""
+        for _ in range(4):
+            waiting = self.set.refresh_for("old")
+            self.clock.advance(1)
+            self.assertNoResult(waiting)
+            self.assertEqual(len(self.issuer.asked), 1)
+            self.clock.advance(0.2)
+            waiting.cancel()
+            self.failureResultOf(waiting, CancelledError)
+        self.clock.advance(0.2)
+        self.issuer.open.clear()
+        self.assertNoResult(self.set.refresh_for("old"))
+        self.assertEqual(len(self.issuer.asked), 2)
+        self.issuer.answer(OLD)
+
+    def test_unknown_kid_while_the_issuer_is_away(self) -> None:
+        """A fetch for an unknown key that fails is one all the same: the next such is 30 s later; the keys stay."""
+        self.loaded()
+        waiting = self.set.refresh_for("new")
+        self.issuer.fail()
+        self.successResultOf(waiting)
+        self.assertTrue(self.set.ready)
+        self.successResultOf(self.set.refresh_for("new"))
+        self.assertEqual(len(self.issuer.asked), 2)
+        # The tries that go on by themselves bring the key, and whoever comes meanwhile waits for them.
+        self.clock.advance(1)
+        waiting = self.set.refresh_for("new")
+        self.assertEqual(len(self.issuer.asked), 3)
+        self.issuer.answer(NEW)
+        self.successResultOf(waiting)
+        keys = self.set.keys
+        assert keys is not None
+        self.assertEqual(len(keys), 2)
+
+    def test_hostile_sets(self) -> None:
+        """Deep, wide, long and many: refused at once, and the keys from before are kept."""
+        keys = self.loaded().keys
+        self.clock.advance(480)
+        wide = b'{"keys":[%b]}' % b",".join([b"1"] * 100_000)
+        for raw in (b"[" * 200_000, b'{"keys":[%b]}' % (b"9" * 200_000), wide, b'{"keys":{}}', b"\xff", b"{}" * 9):
+            self.issuer.answer(raw)
+            self.assertIs(self.set.keys, keys)
+            self.assertIsNotNone(self.set.fault)
+            self.assertLess(len(self.set.fault or ""), 500)
+            (call,) = self.clock.getDelayedCalls()
+            self.clock.advance(call.getTime() - self.clock.seconds())
+        self.issuer.answer(OLD)
 
     def test_a_hanging_fetch_ends(self) -> None:
         """An issuer that accepts and says nothing is given up after 5 s, and asked again."""

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -61,6 +62,17 @@ class FetchTests(TestCase):
         """A server that says nothing, or stops in the middle, is cut at the deadline."""
         await self.refused(lambda out: None, "no answer", 0.2)
         await self.refused(lambda out: out.write(HEAD + b"Content-Length: 9\r\n\r\n{"), "no answer", 0.2)
+
+    async def test_dripping(self) -> None:
+        """One that always has a little more is cut at the deadline as well."""
+
+        def script(out: Any) -> None:
+            out.write(HEAD + b"Content-Length: 900\r\n\r\n")
+            drip = LoopingCall(out.write, b"{")
+            drip.start(0.02)
+            self.addCleanup(drip.stop)
+
+        await self.refused(script, "no answer", 0.3)
 
     async def test_redirect(self) -> None:
         """A redirect is not followed."""
