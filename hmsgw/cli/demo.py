@@ -52,7 +52,7 @@ Try in another terminal (-k: the certificate is self-signed):
   curl -k -H "Authorization: Bearer $TOKEN" https://localhost:{port}/clinics/85123
   curl -k https://localhost:{port}/clinics/85123        # 401: no token
   for i in $(seq 61); do curl -k -s -o /dev/null -w '%{{http_code}}\\n' \\
-      -H "Authorization: Bearer $TOKEN" https://localhost:{port}/login; done        # 60 a minute, the two above among them; then 429
+      -H "Authorization: Bearer $TOKEN" https://localhost:{port}/login; done   # 60 a minute with those above, then 429
   curl -s http://127.0.0.1:{admin_port}/metrics | grep gateway_requests_total
 
 Put a plugin file into {folder}/plugins, name it in routes.yaml, then:

@@ -50,6 +50,8 @@ _MAX_STREAMS = 100
 _MAX_FIELDS = 1024
 #: Connections that nobody uses are closed then. Servers keep them longer (nginx 75 s), and say so before they close.
 _IDLE_S = 30.0
+#: To say what a backend did wrong (RFC 9113 section 5.4.1) before the connection is cut; it may not read at all.
+_LAST_WORD_S = 1.0
 
 
 class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
@@ -105,13 +107,8 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     @property
     def has_room(self) -> bool:
         """For one more exchange."""
-        return (
-            self.is_ready
-            and not self._going
-            and not self._closing
-            and self._leased < self._most
-            and self._can_begin()
-        )
+        takes_more = self.is_ready and not self._going and not self._closing
+        return takes_more and self._leased < self._most and self._can_begin()
 
     def _can_begin(self) -> bool:
         try:
@@ -242,7 +239,9 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             stream.lost()
 
     def deadline_passed(self, now: float) -> None:
-        if not self.is_ready:
+        if self._closing:
+            self.transport.abortConnection()
+        elif not self.is_ready:
             self._broken(f"The upstream did not begin to speak HTTP/2 within {self._patience_s:g} s.")
         elif not self._leased:
             self._close(ErrorCode.NO_ERROR)
@@ -376,10 +375,9 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self._owner.lost_shared(self)
         self.deadlines.forget(self)
         self.transport.unregisterProducer()
-        if code == ErrorCode.NO_ERROR:
-            self.transport.loseConnection()
-        else:
-            self.transport.abortConnection()
+        self.transport.loseConnection()
+        if code != ErrorCode.NO_ERROR:
+            self.deadlines.arm(self, self.seconds() + _LAST_WORD_S)
 
 
 _DATA = UpstreamH2Connection._data

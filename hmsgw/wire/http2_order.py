@@ -17,7 +17,7 @@ _HEADER_BYTES = 9
 _header_at = Struct(">BHBBI").unpack_from
 _PREFACE_BYTES = 24
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM = 0, 1, 2, 3
-_PING, _WINDOW_UPDATE, _ACK = 6, 8, 1
+_PING, _WINDOW_UPDATE, _ACK, _END_STREAM = 6, 8, 1, 1
 #: The work of one turn: a frame counts for 1, a request for as much as it costs beside a frame of a body.
 MAX_WORK = 512
 _A_REQUEST = 16
@@ -64,7 +64,7 @@ class FrameOrder:
             if kind <= _RST_STREAM:
                 if kind == _HEADERS:
                     work += _A_REQUEST - 1
-                fault = self._heed(kind, number, data, at)
+                fault = self._heed(kind, flags, number, data, at)
                 if fault is not None:
                     return end - before, fault
             elif kind == _WINDOW_UPDATE:
@@ -83,7 +83,7 @@ class FrameOrder:
         """A stream is over. by_us: frames for it may be on their way still, and are passed over."""
         self._end(number, _FORGIVEN if by_us else _OVER)
 
-    def _heed(self, kind: int, number: int, data: bytes, at: int) -> int | None:
+    def _heed(self, kind: int, flags: int, number: int, data: bytes, at: int) -> int | None:
         if number > self._last and kind != _PRIORITY:
             if kind == _HEADERS:
                 self._last = number
@@ -141,14 +141,18 @@ class ServerFrames(FrameOrder):
         """We sent a request on this stream."""
         self._open(number)
 
-    def _heed(self, kind: int, number: int, data: bytes, at: int) -> int | None:
+    def _heed(self, kind: int, flags: int, number: int, data: bytes, at: int) -> int | None:
         if kind == _PRIORITY:
             return None if number else ErrorCode.PROTOCOL_ERROR  # RFC 9113 section 6.3
         if kind == _RST_STREAM:
             self._end(number, _OVER)
             return None
         # One that was forgotten is passed over: there is none so old that anything of it can be under way.
-        return ErrorCode.STREAM_CLOSED if self._state(number) == _OVER else None
+        if self._state(number) == _OVER:
+            return ErrorCode.STREAM_CLOSED
+        if flags & _END_STREAM:
+            self._end(number, _OVER)
+        return None
 
     def _is_open(self, number: int) -> bool:
         return True

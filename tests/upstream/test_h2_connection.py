@@ -388,7 +388,22 @@ class HostileTests(SynchronousTestCase):
         walk.get()
         walk.passes(3)
         self.assertIn(b"upstream-protocol", walk.client_sees())
-        self.assertEqual("aborted", walk.upstream.closed)
+        self.assertEqual("closed", walk.upstream.closed)
+
+    def test_says_what_is_wrong(self) -> None:
+        """GOAWAY with the code goes out, and is waited for a moment; nothing that comes meanwhile is heeded."""
+        for wrong, code in ((frame(6, 0, 1, bytes(8)), 1), (frame(8, 0, 0, b"\x7f\xff\xff\xff"), 3), (frame(2, 0, 0, bytes(5)), 1)):
+            walk = walked(ONCE)
+            _, number = asked(walk)
+            begun: list[bool] = []
+            self.patch(walk.upstream, "loseConnection", lambda begun=begun: begun.append(True))  # and it takes a while
+            walk.upstream.protocol.dataReceived(wrong)
+            said = walk.upstream.take()
+            self.assertEqual((7, code, [True]), (said[3], said[16], begun), wrong)
+            walk.upstream.protocol.dataReceived(frame(1, 5, number, b"\x88"))
+            self.assertIn(b"upstream-protocol", walk.client_sees())
+            walk.passes(2)
+            self.assertEqual("aborted", walk.upstream.closed)
 
     def test_closes_at_once(self) -> None:
         """So is one that closes the connection where it should have begun."""
@@ -444,6 +459,10 @@ class HostileTests(SynchronousTestCase):
     def test_streams_that_are_over(self) -> None:
         """Nothing of an answer comes after its end; what comes after we gave it up is passed over (section 5.1)."""
         for late in (frame(0, 0, 1, b"more"), frame(1, 4, 1, b"\x88")):
+            walk = walked()
+            server, number = asked(walk)
+            walk.upstream.protocol.dataReceived(frame(1, 5, number, b"\x88") + late)  # in one read
+            self.assertIsNotNone(walk.upstream.closed)
             for end in (b"", frame(3, 0, 1, bytes(4))):
                 walk = walked()
                 server, number = asked(walk)
