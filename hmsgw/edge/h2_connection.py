@@ -257,6 +257,8 @@ class H2Connection(H2Writer, TwistedProtocol):
         stream = self.streams.get(event.stream_id)
         if stream is not None:
             stream.was_reset = True
+            if stream.is_told:
+                return  # it cuts off its own body: callers of gRPC do that behind every early end
         self._count_reset()
 
     def _count_reset(self) -> None:

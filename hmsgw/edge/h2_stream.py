@@ -69,6 +69,11 @@ class H2Stream:
     def draining(self) -> bool:
         return self._carrier.door.draining
 
+    @property
+    def is_told(self) -> bool:
+        """All of the answer went to the client."""
+        return self._answered and not self.queued
+
     # --- what the client sends
 
     def data(self, data: bytes, *, last: bool = False) -> None:

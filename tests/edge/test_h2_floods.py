@@ -63,6 +63,16 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual({"aborted"}, {wire.closed for wire in walk.upstreams})
         self.assertEqual(0, walk.cluster.active)
 
+    def test_reset_behind_the_answer(self) -> None:
+        """As a gRPC caller cuts off a stream of its own that was refused: it has its answer, and gives nothing up."""
+        walk = Walk()
+        client = H2Client(walk)
+        for _ in range(900):
+            number = client.request(b"/%2f", b"POST", ended=False)
+            self.assertEqual((400, True, None), (client.got[number].status, client.got[number].whole, client.got[number].ended))
+            client.reset(number)
+        self.assertIsNone(client.wire.closed)
+
     def test_made_you_reset(self) -> None:
         """CVE-2025-8671: what makes the gateway itself reset streams is bounded as resets are."""
         walk = Walk()
