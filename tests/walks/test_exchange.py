@@ -468,6 +468,11 @@ class RefusalTests(SynchronousTestCase):
             self.assertIn(b"\r\nContent-Length: ", seen)
             self.assertTrue(seen.endswith(b"\r\n\r\n") and seen.count(b"\r\n\r\n") == 1, seen)
             self.assertEqual((0, True), (walk.finished[0].bytes_out, walk.client.closed or walk.client.half_closed))
+        walk = Walk()
+        walk.client_sends(b"HEAD /a HTTP/1.1\r\n")
+        walk.clock.pump([1.0] * 20)
+        seen = walk.client_sees()
+        self.assertEqual((True, True), (seen.startswith(b"HTTP/1.1 408"), seen.endswith(b"\r\n\r\n")))
 
     def test_asterisk(self) -> None:
         """RFC 9110 section 9.3.7: OPTIONS * asks the server itself, and no route."""
