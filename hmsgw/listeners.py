@@ -183,6 +183,9 @@ class Listeners:
                     self._begin(opened)
                 said.append(f"listener {listener.name} opened on {listener.address} port {opened.address[1]}")
             elif (there.tls is None) == (tls is None):
+                if tls is not None and tls.clients != there.tls.clients:
+                    there.door.turn_over()
+                    said.append(f"listener {listener.name}: connections that were let in by another `client_ca` drain")
                 there.listener, there.tls = listener, tls
                 there.door.name = listener.name
                 there.door.protocols = listener.protocols

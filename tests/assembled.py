@@ -58,6 +58,7 @@ class Writer:
 class Lingering:
     """A connection that is busy: it stays until it is cut off."""
 
+    drained = False
     stopped = False
     aborted = False
 
@@ -67,6 +68,7 @@ class Lingering:
 
     def drain(self) -> None:
         """It has something to finish."""
+        self.drained = True
 
     def stop(self) -> None:
         self.stopped = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -44,6 +45,14 @@ class Socket:
     def dup(self) -> Socket:
         self.duplicates.append(Socket(*self._name))
         return self.duplicates[-1]
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """As much of a `ServerTls` as listeners look at. clients: who has to prove themselves."""
+
+    word: str
+    clients: str | None = None
 
 
 class Busy(Exception):
@@ -119,11 +128,11 @@ class ListenersTests(SynchronousTestCase):
 
     def test_stays(self) -> None:
         """What stays keeps socket, door and connections; its new certificates reach the next connections."""
-        self.want(80, tls="old")
+        self.want(80, tls=Certificates("old"))
         self.listeners.start()
         door = self.listeners.open[0].door
-        self.assertEqual([], self.want(80, tls="new", name="renamed"))
-        self.assertEqual((1, ["new"], "renamed"), (len(self.opened), self.served[0].asked, door.name))
+        self.assertEqual([], self.want(80, tls=Certificates("new"), name="renamed"))
+        self.assertEqual((1, ["new"], "renamed"), (len(self.opened), [tls.word for tls in self.served[0].asked], door.name))
         self.assertIs(door, self.listeners.open[0].door)
 
     def test_comes_and_goes(self) -> None:
@@ -200,12 +209,25 @@ class ListenersTests(SynchronousTestCase):
         self.want(80)
         self.listeners.start()
         old = self.listeners.open[0].door
-        said = self.want(80, tls="certificates")
+        said = self.want(80, tls=Certificates("certificates"))
         self.assertEqual(["listener public now speaks TLS"], said)
         now = self.listeners.open[0]
         self.assertEqual((1, True, False), (len(self.opened), old.draining, now.sock.closed))  # type: ignore[attr-defined]
-        self.assertEqual(("certificates", now.door), (self.served[1].tls, self.served[1].door))
+        self.assertEqual((Certificates("certificates"), now.door), (self.served[1].tls, self.served[1].door))
         self.assertIsNot(old, now.door)
+
+    def test_other_clients(self) -> None:
+        """Who was let in by authorities that count no more goes when what runs is over; new certificates close nothing."""
+        self.want(80, tls=Certificates("a", "ours"))
+        self.listeners.start()
+        door = self.listeners.open[0].door
+        there = Lingering(door)
+        self.assertEqual([], self.want(80, tls=Certificates("b", "ours")))
+        self.assertFalse(there.drained)
+        for clients in ("theirs", None):
+            there.drained = False
+            self.assertIn("drain", self.want(80, tls=Certificates("b", clients))[0])
+            self.assertEqual((True, False), (there.drained, door.draining))
 
     def test_stop_accepting(self) -> None:
         """At the end every listener stops accepting and every connection is told."""

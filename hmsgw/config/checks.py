@@ -65,8 +65,6 @@ def _service(service: Service, at: At) -> Service:
     if scheme is not None and any(not url.startswith(f"{scheme}://") for url in service.endpoints):
         how = "h2 is HTTP/2 over TLS" if scheme == "https" else "h2c is HTTP/2 without TLS"
         at.fault("protocol", f"{how}: every endpoint begins with {scheme}://")
-    if service.tls != UpstreamTls() and all(url.startswith("http://") for url in service.endpoints or ["https:"]):
-        at.fault("tls", "no endpoint is spoken to over TLS; begin them with https://, or leave this out")
     if service.proxy_protocol == "v2" and service.protocol in ("h2", "h2c"):
         at.fault("proxy_protocol", "a connection of HTTP/2 serves many clients, a PROXY header names one; leave it out")
     return service

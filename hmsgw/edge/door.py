@@ -108,6 +108,11 @@ class Door:
         for connection in list(self.open):
             connection.drain()
 
+    def turn_over(self) -> None:
+        """The same for those that are open now, while others may come: what let them in does not hold any more."""
+        for connection in list(self.open):
+            connection.drain()
+
     def stop_all(self) -> None:
         """The time to drain is over: what is under way ends with an answer that says so, or cut."""
         for connection in list(self.open):

@@ -68,6 +68,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         self._joined: list[bytes] = []
         self._joined_to: H2Stream | None = None
         self._begun: list[H2Stream] = []
+        self._given_up: set[int] = set()
         self._heads = HeadReader(limits.head, limits.field, limits.fields)
         self._last_id = 0
         self._busy = False
@@ -123,7 +124,9 @@ class H2Connection(H2Writer, TwistedProtocol):
                 self.door.soon(self._read_on)
             if broken is None:
                 broken = self._receive(data)
-            for event in self.session.events():
+            events = self.session.events()
+            self._given_up = {event.stream_id for event in events if type(event) is StreamReset}
+            for event in events:
                 heed = _HEED.get(type(event))
                 if heed is not None:
                     if self._joined and heed is not _DATA:
@@ -192,10 +195,12 @@ class H2Connection(H2Writer, TwistedProtocol):
     # --- events
 
     def _request(self, event: RequestReceived) -> None:
+        number = self._last_id = event.stream_id
+        if number in self._given_up:
+            return  # in the same read: nobody waits for what it would cost
         door = self.door
         self.budget.earn_request()
         self._idle_at = NEVER
-        number = self._last_id = event.stream_id
         fault: EdgeFault | None = None
         try:
             head = self._heads.read(event.headers, event.end_stream)
@@ -274,7 +279,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         if stream is not None:
             self._written.discard(stream)
             stream.lost()
-        if failed and (stream is None or not stream.was_reset):
+        if failed and (stream is None or not stream.was_reset) and number not in self._given_up:
             self._count_reset()  # by the library, for what the client did (CVE-2025-8671)
         if not self.streams and not self._closing:
             self._idle_at = self.door.seconds() + self.door.settings.keep_alive

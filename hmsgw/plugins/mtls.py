@@ -42,7 +42,8 @@ _TOLD: dict[str, Callable[[Certificate], str]] = {
     "issuer": lambda found: found.issuer,
     "serial": lambda found: found.serial,
     "fingerprint": lambda found: found.fingerprint,
-    "sans": lambda found: ",".join(found.sans),
+    # A comma may stand in a URI or an address, and must not look like the next name.
+    "sans": lambda found: ",".join([san.replace("%", "%25").replace(",", "%2C") for san in found.sans]),
     "not_after": lambda found: found.not_after.strftime("%Y-%m-%dT%H:%M:%SZ"),
     # RFC 9440 section 2.1: a byte sequence of RFC 8941.
     "certificate": lambda found: f":{b64encode(found.der).decode('ascii')}:",
@@ -121,7 +122,10 @@ class Mtls:
     def _fields(self, certificate: Certificate) -> tuple[Field, ...] | None:
         """None where a name can't stand in a field: an upstream that misses it, or reads two, decides wrongly."""
         try:
-            return tuple(checked_field(name, _TOLD[what](certificate)) for what, name in self._names.items())
+            fields = [(name, _TOLD[what](certificate)) for what, name in self._names.items()]
+            if any(value != value.strip() for _, value in fields):
+                return None  # on the wire it would be another name
+            return tuple(checked_field(name, value) for name, value in fields)
         except ValueError:
             return None
 

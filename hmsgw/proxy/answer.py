@@ -211,7 +211,9 @@ class AnswerSide(Record):
         return refusal(self.head, UPSTREAM_PROTOCOL.status, UPSTREAM_PROTOCOL, detail, self.request_id, [])
 
     def _send(self, head: ResponseHead, body: bytes | None) -> None:
-        if body is None and self.transforms is not None and not head.switch:
+        if self.head.websocket and 200 <= head.code < 300 and not head.switch and self.protocol == "h2":
+            head, body = self._no_tunnel()
+        elif body is None and self.transforms is not None and not head.switch:
             head, body = self._begin_rewriting(head)
         if head.edited:
             head.settle()
@@ -236,6 +238,17 @@ class AnswerSide(Record):
     def opens_tunnel(self) -> bool:
         """It is to become one; no connection that was used before, nor one to be used again, is fit for that."""
         return self.head.websocket
+
+    def _no_tunnel(self) -> tuple[ResponseHead, bytes]:
+        """Instead of a 2xx that opens none: over HTTP/2 its client would take any for the yes (RFC 8441 section 5), and
+        what follows for frames."""
+        self._give_up_upstream()
+        reason, detail = BAD_REQUEST, "There is no WebSocket here."
+        if self.upstream:
+            reason, detail = UPSTREAM_PROTOCOL, "The service did not open the WebSocket."
+            self.upstream_fault = "It answered the opening of a WebSocket with an ordinary answer."
+        self.reason = reason.word
+        return refusal(self.head, reason.status, reason, detail, self.request_id, [])
 
     def _open_tunnel(self, head: ResponseHead) -> None:
         if self.head.protocol == "h2":

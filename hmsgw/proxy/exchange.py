@@ -299,7 +299,7 @@ class Exchange(UploadSide):
         if self.transforms is not None:
             self._in_pieces(head, body)
             return
-        if self.sent_method is not None:
+        if self.sent_method is not None or self.head.websocket:
             self._respond(head, body)
             return
         chain = self.entry.chain

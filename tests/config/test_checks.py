@@ -100,8 +100,5 @@ class SectionTests(ChecksCase):
     def test_service(self) -> None:
         """An endpoint stands once; a certificate needs its key and the other way round."""
         self.one("services: {a: {endpoints: ['http://b', 'http://B:80/']}}", "1:27", "http://b stands here twice")
-        self.one("services: {a: {tls: {name: b}, endpoints: ['http://b']}}", "1:21", "no endpoint is spoken to over TLS")
-        good("services: {a: {tls: {name: b}, endpoints: ['http://b', 'https://c']}}")
-        good("services: {a: {tls: {name: b}}}")
         self.one("services: {a: {tls: {certificate: a.pem}}}", "1:35", "`key` is missing")
         self.one("services: {a: {tls: {key: a.pem}}}", "1:27", "`certificate` is missing")

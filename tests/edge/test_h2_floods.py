@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import Limits
 from tests.walks.h2_client import PREFACE, H2Client, frame
-from tests.walks.walk import Walk
+from tests.walks.walk import OK, Walk
 
 CALM = 11
 NO_ERROR, PROTOCOL_ERROR = 0, 1
@@ -72,6 +72,23 @@ class FloodTests(SynchronousTestCase):
             self.assertEqual((400, True, None), (client.got[number].status, client.got[number].whole, client.got[number].ended))
             client.reset(number)
         self.assertIsNone(client.wire.closed)
+
+    def test_given_up_in_the_same_read(self) -> None:
+        """A request that is taken back in the read that brought it never begins, and counts as one reset."""
+        walk = Walk()
+        client = H2Client(walk)
+        for n in range(400):
+            number = client.session.send_request([
+                (b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/%d" % n),
+            ], end_stream=True)  # fmt: skip
+            data = client.session.data_to_send()
+            client.session.reset_stream(number, 8)
+            client.wire.protocol.dataReceived(data + client.session.data_to_send())
+        self.assertEqual(([], []), (walk.upstreams, walk.finished))
+        self.assertIsNone(client.wire.closed)
+        number = client.request()
+        client.answered(OK)
+        self.assertEqual(200, client.got[number].status)
 
     def test_made_you_reset(self) -> None:
         """CVE-2025-8671: what makes the gateway itself reset streams is bounded as resets are."""

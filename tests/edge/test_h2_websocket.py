@@ -6,10 +6,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.chain.api import HTTPError
+from hmsgw.chain.api import HTTPError, Response
 from hmsgw.config.model import Deadlines, Limits, Service, Timeouts
 from tests.walks.h2_client import H2Client, begin
-from tests.walks.walk import OK, Walk, chain_of
+from tests.walks.walk import Walk, chain_of
 from tests.walks.websocket import AWAY, frame, key_sent, switched, unmasked
 
 HELLO, WORLD = frame(b"hello", masked=True), frame(b"world")
@@ -87,13 +87,37 @@ class H2WebSocketTests(SynchronousTestCase):
         number = ask(client)
         client.send(number, HELLO)
         self.assertNotIn(HELLO, walk.upstream_sees())
-        client.answered(OK)
-        self.assertEqual((200, b"ok", True), (client.got[number].status, client.got[number].body, client.got[number].whole))
+        client.answered(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+        self.assertEqual((403, b"no", True), (client.got[number].status, client.got[number].body, client.got[number].whole))
         self.assertEqual(b"", walk.upstream_sees())
         number = ask(client)
         client.answered(switched())
         self.assertEqual(502, client.got[number].status)  # to a key that is not ours
         self.assertIsNone(client.wire.closed)
+
+    def test_yes_that_is_none(self) -> None:
+        """To a client of HTTP/2 any 2xx opens its WebSocket (RFC 8441 section 5): what opens none goes out as a refusal,
+        or a page of another origin could read what it may only ask for."""
+        body = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret"
+        for cut in (len(body), len(body) - 6, len(body) - 3):
+            walk, client = begin()
+            number = ask(client)
+            client.answered(body[:cut])
+            if body[cut:] and walk.upstream.closed is None:
+                client.answered(body[cut:])
+            got = client.got[number]
+            self.assertEqual((502, True), (got.status, got.whole))
+            self.assertNotIn(b"secret", got.body)
+            self.assertEqual([("GET", "/chat", 502, "upstream-protocol")], walk.records)
+            self.assertIn("ordinary answer", walk.finished[0].upstream_fault)
+
+        def answer(req: Any) -> Response:
+            return Response(200, body=b"secret")
+
+        walk, client = begin(chain=chain_of(answer))
+        number = ask(client)
+        self.assertEqual((400, []), (client.got[number].status, walk.upstreams))
+        self.assertNotIn(b"secret", client.got[number].body)
 
     def test_early(self) -> None:
         """What is said early goes up behind the yes."""

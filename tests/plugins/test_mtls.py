@@ -104,6 +104,19 @@ class TellTests(MtlsCase):
         self.assertIsNone(req.headers.get("x-subject"))
         self.assertEqual(frozenset({b"x-subject"}), step.owned_fields)
 
+    def test_commas(self) -> None:
+        """A name with a comma in it does not look like two."""
+        sans = ("URI:http://x,DNS:alice.test", "email:100%,y")
+        many = ClientCertificate("CN=a", "CN=ca", "1", "f" * 64, sans, CLERK.not_before, CLERK.not_after, b"")
+        req = FakeRequest(certificate=many)
+        plugin(headers={"sans": "X-Sans"}).run(req)
+        self.assertEqual("URI:http://x%2CDNS:alice.test,email:100%25%2Cy", req.headers["X-Sans"])
+
+    def test_blank_at_the_end(self) -> None:
+        """A field can't carry it, and without it the name would be another."""
+        blank = ClientCertificate("CN=x\\ ", "CN=ca", "1", "f" * 64, (), CLERK.not_before, CLERK.not_after, b"")
+        self.assertFalse(self.passes(blank, headers={"subject": "X-Subject"}))
+
     def test_hostile_name(self) -> None:
         """A name with a line break in it passes nobody: it would be a field of its own."""
         hostile = ClientCertificate("CN=a\r\nX-Admin: 1", "CN=ca", "1", "f" * 64, (), CLERK.not_before, CLERK.not_after, b"")
