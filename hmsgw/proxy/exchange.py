@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from hmsgw.proxy.body import NO_BODY, RequestBody
 from hmsgw.proxy.entry import Entry
-from hmsgw.proxy.forwarding import client_fields, forwarded_pairs, forwarded_request, identify
+from hmsgw.proxy.forwarding import client_fields, ends_here, forwarded_pairs, forwarded_request, identify
 from hmsgw.proxy.ids import new_request_id
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.refusals import allow
@@ -47,6 +47,7 @@ _log = Logger()
 
 #: What a route takes that names no method.
 _TAKEN = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_MAY_END_HERE = frozenset({"CONNECT", "OPTIONS", "TRACE"})
 #: May be sent twice without doing a thing twice (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _ANY_AGE, _FRESH_S, _NEW_ONLY = float("inf"), 1.0, -1.0
@@ -112,8 +113,8 @@ class Exchange(UploadSide):
         if path is not raw_path:
             self.respelled = True
         found = plane.router.match(self.host, text_path, method, head.fields)
-        if type(found) is not Entry or method == "CONNECT" or (method == "TRACE" and method not in found.methods):
-            self._refuse_unmatched(found, method)
+        if type(found) is not Entry or (method in _MAY_END_HERE and ends_here(self, found, method)):
+            self._end_here(found, method)
             return
         self.entry = found
         self.route = found.name
@@ -144,13 +145,12 @@ class Exchange(UploadSide):
                 return
         self._forward()
 
-    def _refuse_unmatched(self, found: Entry | NotMatched, method: str) -> None:
-        if self.path == "*":
-            # RFC 9110 section 9.3.7: asked of the server itself, which no route stands for.
-            self._send(ResponseHead(200, [allow(_TAKEN)], 0), b"")
-            return
+    def _end_here(self, found: Entry | NotMatched, method: str) -> None:
+        """No route takes it, or it is the gateway that is asked (RFC 9110 sections 7.6.2 and 9.3.7)."""
         known = found.allowed if isinstance(found, NotMatched) else found.methods or _TAKEN
-        if known or method == "CONNECT":
+        if self.path == "*" or (method == "OPTIONS" and type(found) is Entry):
+            self._send(ResponseHead(200, [allow(known or _TAKEN)], 0), b"")
+        elif known or method == "CONNECT":
             self.refuse(METHOD, f"No route takes {method} here.", [allow(known or _TAKEN)])
         else:
             self.refuse(NO_ROUTE, "No route matches this request.")

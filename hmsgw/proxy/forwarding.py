@@ -28,6 +28,7 @@ from hmsgw.wire.tracecontext import trace_id_of
 from hmsgw.wire.websocket import KEY_FIELD, UPGRADE_LINES, VERSION_FIELD, new_key, tunnel_pairs
 
 if TYPE_CHECKING:
+    from hmsgw.proxy.entry import Entry
     from hmsgw.proxy.exchange import Exchange
     from hmsgw.proxy.sides import UpstreamStream
 
@@ -38,6 +39,7 @@ _NEVER_NOMINATED = MANAGED | FRAMING | {
 
 _NOT_FORWARDED = HOP_BY_HOP | MANAGED
 
+_MAX_FORWARDS = b"max-forwards"
 _SCHEMES = {b"http": "http", b"https": "https"}
 #: What nearly every entry of X-Forwarded-For looks like, and a token whatever it is.
 _DOTTED = re.compile(rb"[0-9.]{7,15}")
@@ -272,6 +274,18 @@ def identify(exchange: Exchange) -> bytes:
     return authority
 
 
+def ends_here(exchange: Exchange, found: Entry, method: str) -> bool:
+    """Whether this CONNECT, OPTIONS or TRACE goes no further, although a route matches. What Max-Forwards lets go on
+    has one hop less from here (RFC 9110 section 7.6.2)."""
+    if method == "CONNECT" or (method == "TRACE" and method not in found.methods):
+        return True
+    for lower, _, value in exchange.head.fields:
+        if lower == _MAX_FORWARDS and value.isdigit() and len(value) <= 18:
+            exchange.hops_left = int(value) - 1
+            exchange.changes_head = True
+    return exchange.hops_left == -1
+
+
 _VIA = {"http/1.0": b"1.0", "http/1.1": b"1.1", "h2": b"2.0"}
 
 
@@ -336,6 +350,9 @@ def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[Sequence[Field]
     if exchange.call_ends_at is not None:
         left_s = exchange.call_ends_at - exchange.plane.seconds()
         fields = [*(field for field in fields if field[0] != TIMEOUT), timeout_field(left_s)]
+    if exchange.hops_left is not None:
+        fields = [field for field in fields if field[0] != _MAX_FORWARDS]
+        managed += b"Max-Forwards: %d\r\n" % exchange.hops_left
     if head.websocket:
         managed += _upgrade_lines(exchange, fields)
     if exchange.body.collected:

@@ -483,6 +483,26 @@ class RefusalTests(SynchronousTestCase):
         self.assertIn(b"\r\nContent-Length: 0\r\n", seen)
         self.assertEqual(([], None, ("OPTIONS", "*", 200, "")), (walk.upstreams, walk.client.closed, walk.records[0]))
 
+    def test_hops_are_counted(self) -> None:
+        """RFC 9110 section 7.6.2: OPTIONS and TRACE go on with one hop less, and not at all where none is left."""
+        routes = [Route(path="/a", service="svc", name="a", methods=("GET", "OPTIONS", "TRACE"))]
+        for method in (b"OPTIONS", b"TRACE", b"GET"):
+            for said, goes_on in ((b"3", b"2"), (b"1", b"0"), (b"0", None), (b"00", None), (b"x", b"x"), (b"9" * 30, b"9" * 30)):
+                walk = Walk(routes=routes)
+                walk.client_sends(method + b" /a HTTP/1.1\r\nHost: h\r\nMAX-Forwards: " + said + b"\r\n\r\n")
+                if method == b"GET" or goes_on is not None:
+                    seen = walk.upstream_sees()
+                    expected = said if method == b"GET" else goes_on
+                    self.assertEqual([expected], [
+                        line.partition(b": ")[2] for line in seen.split(b"\r\n") if line.lower().startswith(b"max-forwards")
+                    ])  # fmt: skip
+                else:
+                    status = b"200" if method == b"OPTIONS" else b"405"
+                    seen = walk.client_sees()
+                    self.assertTrue(seen.startswith(b"HTTP/1.1 " + status), seen)
+                    self.assertIn(b"\r\nAllow: GET, OPTIONS, TRACE\r\n", seen)
+                    self.assertEqual(([], None), (walk.upstreams, walk.client.closed))
+
     def test_allow_of_a_route_for_all(self) -> None:
         """TRACE is taken only by a route that names it; one that names no method takes all the others."""
         walk = Walk(routes=[Route(path="/a", service="svc", name="a")])
