@@ -184,6 +184,8 @@ def _other_target(request: RequestHead, target: bytes) -> bytes:
     cut = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
     # RFC 9112 section 3.2.2: the target's authority takes the place of Host.
     request.authority = authorities[rest[:cut]]
+    if cut == len(rest) and request.method == b"OPTIONS":
+        return b"*"  # section 3.2.4: asked of the server itself
     return rest[cut:] if rest[cut : cut + 1] == b"/" else b"/" + rest[cut:]
 
 

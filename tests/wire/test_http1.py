@@ -116,6 +116,9 @@ class RequestTests(SynchronousTestCase):
         """RFC 9112 section 3.2.2: the authority of the request line takes the place of Host."""
         head = request(b"GET http://B.example?q HTTP/1.1", b"Host: a")
         self.assertEqual((head.authority, head.target), (b"b.example", b"/?q"))
+        for target, meant in ((b"http://b", b"*"), (b"http://b/", b"/"), (b"http://b?q", b"/?q")):
+            self.assertEqual(meant, request(b"OPTIONS " + target + b" HTTP/1.1", b"Host: a").target)
+        self.assertEqual(b"/", request(b"GET http://b HTTP/1.1", b"Host: a").target)
 
     def test_connection(self) -> None:
         """`Connection` ends or keeps the connection and nominates fields."""
