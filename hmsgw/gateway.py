@@ -30,8 +30,8 @@ from hmsgw.identity.keysets import KeySets
 from hmsgw.limits.memory import Counters
 from hmsgw.listeners import Listeners, Plan
 from hmsgw.proxy.exchange import Exchange
-from hmsgw.proxy.forwarding import canonical_host
 from hmsgw.proxy.plane import Plane
+from hmsgw.proxy.trusted import canonical_host
 from hmsgw.roster import Roster
 from hmsgw.streams import Streams, services_of
 from hmsgw.telemetry.access_log import LineWriter

@@ -25,9 +25,9 @@ from hmsgw.config.model import Config, Listener, Route
 from hmsgw.config.snapshot import Snapshot
 from hmsgw.deadlines import Deadlines
 from hmsgw.proxy.entry import Entry
-from hmsgw.proxy.forwarding import TrustedProxies
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.router import Router
+from hmsgw.proxy.trusted import TrustedProxies
 from hmsgw.transport.pem import BadCertificate
 from hmsgw.transport.tls import ClientAuth, ClientTls, ServerTls
 from hmsgw.upstream.cluster import Cluster

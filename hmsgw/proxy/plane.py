@@ -13,8 +13,8 @@ from typing import Any
 from hmsgw.config.model import Limits
 from hmsgw.deadlines import Deadlines
 from hmsgw.proxy.entry import Entry
-from hmsgw.proxy.forwarding import TrustedProxies
 from hmsgw.proxy.router import Router
+from hmsgw.proxy.trusted import TrustedProxies
 
 
 @dataclass(frozen=True, slots=True)

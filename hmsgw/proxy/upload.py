@@ -20,9 +20,9 @@ class UploadSide(AnswerSide):
     """See the module."""
 
     changes_head = False
+    """Something of the request's head is not as the client wrote it, whatever plugins wrote."""
     hops_left: int | None = None
     """What Max-Forwards says to the next hop, where it says anything."""
-    """Something of the request's head is not as the client wrote it, whatever plugins wrote."""
     rewrites_body = False
     """Plugins change the request's body, whose length is therefore not known."""
 

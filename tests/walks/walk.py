@@ -25,9 +25,9 @@ from hmsgw.edge.connection import EdgeConnection
 from hmsgw.edge.door import Crowd, Door
 from hmsgw.proxy.entry import Entry
 from hmsgw.proxy.exchange import Exchange
-from hmsgw.proxy.forwarding import TrustedProxies, canonical_host
 from hmsgw.proxy.plane import Plane
 from hmsgw.proxy.router import Router
+from hmsgw.proxy.trusted import TrustedProxies, canonical_host
 from hmsgw.transport.become import become
 from hmsgw.upstream.cluster import Cluster
 from hmsgw.upstream.connection import UpstreamConnection
