@@ -1,8 +1,8 @@
 """What a proxy must change in a request head before it goes on (RFC 9110 section 7.6, RFC 7239).
 
 Knows: hop-by-hop fields, the fields that only the gateway may set. Refuses to know: whom to believe about the client's
-address (`proxy.trusted`), wires and connections. Strategy: what depends on the connection alone is encoded once a connection;
-a head without anything to drop is handed on as it came.
+address (`proxy.trusted`), wires and connections. Strategy: what depends on the connection alone is encoded once a
+connection; a head without anything to drop is handed on as it came.
 """
 
 from __future__ import annotations
