@@ -20,8 +20,6 @@ from hmsgw.config.streams import checked_stream, tell_streams
 
 
 def _listener(listener: Listener, at: At) -> Listener:
-    if listener.protocols == ("h2",):
-        at.fault("protocols", "h2 alone is not in this version; write [h2, http/1.1]")
     if listener.proxy_protocol == "required" and not listener.proxy_from:
         at.fault("proxy_protocol", "`proxy_from` is missing: the networks of the proxies that send the header")
     if listener.proxy_protocol == "off" and listener.proxy_from:

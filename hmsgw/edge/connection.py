@@ -76,8 +76,15 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
     def connectionMade(self) -> None:
         door, transport = self._door, self.transport
         self.peer = peer_of(transport, door.name, door.scheme, door.canonical_host)
-        if getattr(transport, "negotiatedProtocol", None) == b"h2":
-            door.become(transport, H2Connection(door, self.peer))
+        is_h2 = getattr(transport, "negotiatedProtocol", None) == b"h2"
+        if is_h2 or "http/1.1" not in door.protocols:
+            if is_h2 or door.takes_h2c:
+                door.become(transport, H2Connection(door, self.peer))
+            else:
+                door.entered(self)
+                door.refused(self.peer.host, "protocol", "the client offers no h2 by ALPN, and no other is spoken here")
+                self._state = CLOSING
+                transport.abortConnection()
             return
         room = door.entered(self)
         bound_buffer = getattr(transport, "bound_buffer", None)

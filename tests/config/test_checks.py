@@ -44,7 +44,7 @@ class ListenerTests(ChecksCase):
 
     def test_protocols(self) -> None:
         """http/1.1 is what this version serves."""
-        good("listeners: [{protocols: [http/1.1]}]")
+        good("listeners: [{protocols: [http/1.1]}, {name: other, port: 1, protocols: [h2]}]")
         self.one("listeners: [{protocols: []}]", "1:25", "empty")
         self.one("listeners: [{protocols: h3}]", "1:25", "h2 or http/1.1")
 

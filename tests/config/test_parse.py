@@ -84,7 +84,7 @@ class ConfigTests(SynchronousTestCase):
     def test_later(self) -> None:
         """Each name that a later version delivers is refused with its place, and its default is accepted."""
         later = {
-            "registry: {kind: dns}": "1:18", "listeners: [{protocols: [h2]}]": "1:25",
+            "registry: {kind: dns}": "1:18",
             "services: {a: {health: {path: /}}}": "1:24", "services: {a: {retries: {on: [timeout]}}}": "1:30",
             "services: {a: {retries: {on: [503]}}}": "1:31", "services: {a: {on_empty: drain}}": "1:26",
             "services: {a: {on_empty: keep}}": "1:26", "redis: {url: 'redis://localhost:6379/0'}": "1:8",

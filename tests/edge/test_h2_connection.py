@@ -297,6 +297,19 @@ class EndTests(SynchronousTestCase):
         walk.client_sends(PREFACE)
         self.assertIn(b"HTTP/1.1 400", walk.client_sees())
 
+    def test_listener_with_nothing_else(self) -> None:
+        """What does not begin as HTTP/2 is told so in HTTP/2 (RFC 9113 section 3.4)."""
+        walk = Walk()
+        walk.door.protocols = ("h2",)
+        number = H2Client(walk).request()
+        walk.upstream_sends(OK)
+        self.assertEqual((1, 1), (number, len(walk.upstreams)))
+        wire = walk.new_client()
+        wire.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        seen = wire.take()
+        self.assertEqual((7, PROTOCOL_ERROR), (seen[-14], int.from_bytes(seen[-4:], "big")))
+        self.assertEqual("closed", wire.closed)
+
     def test_preface_is_the_beginning(self) -> None:
         """Behind a request of HTTP/1.1 it is refused."""
         walk = Walk()

@@ -168,6 +168,21 @@ class Http2Tests(GatewayCase):
         spoken = {(line["protocol"], line["tls"] is None) for line in gateway.lines("request")}
         self.assertEqual(spoken, {("h2", False), ("h2", True), ("http/1.1", False), ("http/1.1", True)})
 
+    def test_nothing_else(self) -> None:
+        """A listener may speak HTTP/2 alone: who does not offer it is refused, with a line and a count."""
+        alone = self.config().replace("port: 0}", "port: 0, protocols: [h2]}").replace("tls: off}", "tls: off, protocols: [h2]}")
+        gateway = self.gateway(alone)
+        for client in (self.client(gateway), self.client(gateway, "plain")):
+            self.assertEqual(200, client.status(client.request("/a")))
+        for url in (f"https://localhost:{gateway.port()}/a", f"http://localhost:{gateway.port('plain')}/a"):
+            ended = subprocess.run(
+                [need("curl"), "-sk", "--max-time", "10", "--http1.1", url], capture_output=True, timeout=20, check=False
+            )
+            self.assertNotEqual(0, ended.returncode)
+        counted = gateway.metric("gateway_connections_refused_total", listener="public", reason="protocol")
+        self.assertEqual(1, counted)
+        self.assertEqual(0, gateway.metric("gateway_connections", listener="public", protocol="http/1.1"))
+
     def test_h2load(self) -> None:
         """Two thousand requests on two connections, twenty at a time: each answered."""
         gateway = self.gateway(self.config())
