@@ -155,6 +155,7 @@ class GatewayService(MultiService):
         return maybeDeferred(super().stopService).addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
+        _log.info("stopped")
         self._notifier.stop()
         self._heap.stop()
         control, self._control = self._control, None

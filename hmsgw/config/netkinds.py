@@ -90,7 +90,7 @@ class HostPattern(Kind):
         if bare.startswith("[") and bare.endswith("]") and not wildcard:
             return self._ip(bare[1:-1])
         if "*" in bare:
-            raise Unfit("has a `*` that is not its first label: write `*.example.gov`")
+            raise Unfit("has a `*` that is not its first label: write `*.example.gov`, or leave this out for any host")
         if ":" in bare:
             raise Unfit("is no host: leave scheme and port out, and put an IPv6 address in brackets")
         return wildcard + self._name(bare.removesuffix("."))

@@ -84,7 +84,8 @@ class Record(Shape):
         close = get_close_matches(name[:64], self.keys, 1) if len(reading.faults) < 100 else []
         if close:
             return f"there is no key {quoted(name)}; did you mean `{close[0]}`?"
-        return f"there is no key {quoted(name)}; there are {', '.join(self.keys)}"
+        there = f"there are {', '.join(self.keys)}" if self.keys else "there is none to set here"
+        return f"there is no key {quoted(name)}; {there}"
 
 
 _MADE: dict[Any, Record] = {}
