@@ -284,16 +284,15 @@ class Gateway(MultiService):
         done, self._done = self._done, []
         write = self.writer.write
         for exchange in done:
-            entry = exchange.entry
+            entry, reason = exchange.entry, exchange.reason
             entry.stats.finished(
-                exchange.method, exchange.status, exchange.reason, exchange.duration_s, exchange.bytes_in,
-                exchange.bytes_out,
-            )  # fmt: skip
+                exchange.method, exchange.status, reason, exchange.duration_s, exchange.bytes_in, exchange.bytes_out
+            )
             upstream_s = exchange.upstream_s
             if upstream_s is not None:
                 entry.upstream_stats.upstream_s(upstream_s)
             write(request_line(exchange))
-            if exchange.upstream_fault:
+            if reason and exchange.upstream_fault:
                 self.faults.fault(exchange)
 
     def _count_in_time(self) -> None:
