@@ -6,6 +6,7 @@ requests are read (`edge.connection`, whose base this is). Strategy: what belong
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -72,12 +73,12 @@ class AnswerWriter(Pausing):
         """A 1xx answer, at once."""
         self._out.append(encode_response(status, fields, b""))
 
-    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+    def send_whole(self, head: ResponseHead, body: bytes, now: float, trailers: Sequence[Field] = ()) -> None:
         """The final answer, all of it, in one write. now: by the monotonic clock."""
-        if self._state is not ANSWERING or head.length is None:
+        if self._state is not ANSWERING or head.length is None or trailers:
             self.send_head(head)
             self.send_data(body)
-            self.send_end([])
+            self.send_end(trailers)
             return
         request = self._head
         status = head.code
@@ -163,7 +164,7 @@ class AnswerWriter(Pausing):
             if len(data) >= 65536:
                 self.flush()
 
-    def send_end(self, trailers: list[Field]) -> None:
+    def send_end(self, trailers: Sequence[Field]) -> None:
         """The answer is whole."""
         if self._chunk_answer:
             self._out.append(last_chunk(trailers))

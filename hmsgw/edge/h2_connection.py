@@ -67,7 +67,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         self._behind = b""
         self._joined: list[bytes] = []
         self._joined_to: H2Stream | None = None
-        self._begun: list[H2Stream] = []
+        self._new: list[H2Stream] = []
         self._given_up: set[int] = set()
         self._heads = HeadReader(limits.head, limits.field, limits.fields)
         self._last_id = 0
@@ -136,10 +136,10 @@ class H2Connection(H2Writer, TwistedProtocol):
                         return
             if self._joined:
                 self._hand_over()
-            if self._begun:
-                begun, self._begun = self._begun, []
-                for stream in begun:
-                    stream.expect_more()
+            if self._new:
+                new, self._new = self._new, []
+                for stream in new:
+                    stream.read_so_far()
         finally:
             self._busy = False
         if broken is not None:
@@ -212,11 +212,13 @@ class H2Connection(H2Writer, TwistedProtocol):
         stream = self.streams[number] = H2Stream(self, number, head, unfinished)
         stream.exchange = exchange = door.exchange(stream, door.plane, head, door.seconds())
         if fault is not None:
+            stream.is_new = False
             exchange.refuse(fault.reason, fault.detail)
             return
         if unfinished:
-            self._begun.append(stream)  # its clock runs only for what has not come in the same read
-        exchange.start()
+            self._new.append(stream)  # it begins together with what comes of its body in the same read
+        else:
+            exchange.start()
 
     def _data(self, event: DataReceived) -> None:
         data, ended = event.data, event.end_stream
@@ -232,7 +234,7 @@ class H2Connection(H2Writer, TwistedProtocol):
                 with contextlib.suppress(NGH2Error):  # a later frame of the same read may have ended it all
                     self.session.acknowledge_received_data(len(data), event.stream_id)
             return
-        if data:
+        if data and not stream.gather(data):
             self._joined.append(data)
             self._joined_to = stream
         if ended:

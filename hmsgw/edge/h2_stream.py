@@ -7,7 +7,7 @@ for too long. Refuses to know: other streams, bytes (`edge.h2_connection`, `wire
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from hmsgw.deadlines import NEVER
@@ -38,11 +38,13 @@ class Carrier(Protocol):
 
 class H2Stream:
     """number: the stream's id. head: the request's. exchange: None once it is over. queued: bytes of the answer that
-    wait for the client's window. unfinished: the client has not ended its body. was_reset: by us, or by the client."""
+    wait for the client's window. is_new: the exchange waits for what comes of the body together with the head.
+    unfinished: the client has not ended its body. was_reset: by us, or by the client."""
 
     __slots__ = (
-        "_answered", "_body_allowed", "_carrier", "_full", "_has_body", "_held", "_late_bytes", "_paused",
-        "deadline", "exchange", "gone", "head", "number", "peer", "queued", "unfinished", "wake_s", "was_reset",
+        "_answered", "_body_allowed", "_carrier", "_early", "_full", "_has_body", "_held", "_late_bytes", "_paused",
+        "deadline", "exchange", "gone", "head", "is_new", "number", "peer", "queued", "unfinished", "wake_s",
+        "was_reset",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier, number: int, head: RequestHead, unfinished: bool) -> None:
@@ -51,6 +53,8 @@ class H2Stream:
         self.number = number
         self.head = head
         self.exchange: Any = None
+        self._early: list[bytes] = []
+        self.is_new = unfinished
         self.unfinished = unfinished
         self._has_body = head.length != 0
         self.queued = 0
@@ -76,6 +80,36 @@ class H2Stream:
 
     # --- what the client sends
 
+    def gather(self, data: bytes) -> bool:
+        """Some of the body, if it came in the same read as the head."""
+        if self.is_new:
+            self._early.append(data)
+        return self.is_new
+
+    def read_so_far(self) -> None:
+        """All that came in one read has been gathered; the clock runs only for what has not come."""
+        if self.is_new:
+            self._begin()
+        self.expect_more()
+
+    def _begin(self) -> None:
+        self.is_new = False
+        early, self._early = self._early, []
+        self.exchange.start()
+        if early:
+            self.data(b"".join(early))
+
+    def _begin_whole(self) -> None:
+        """With all of the body, which is what `_begin`, `data` and `end` do one by one."""
+        self.is_new = False
+        early, self._early = self._early, []
+        data = early[0] if len(early) == 1 else b"".join(early)
+        self._held = len(data)
+        self.exchange.start_whole(data)
+        self.unfinished = False
+        if not self._paused or self.exchange is None:
+            self._give_back()
+
     def data(self, data: bytes, *, last: bool = False) -> None:
         """Some of the body. What the exchange does not take at once is given back later. last: `end` follows."""
         self._held += len(data)
@@ -93,6 +127,11 @@ class H2Stream:
 
     def end(self, trailers: list[Field]) -> None:
         """The body is whole."""
+        if self.is_new:
+            if self._has_body and not trailers:
+                self._begin_whole()
+                return
+            self._begin()
         self.unfinished = False
         self.deadline = NEVER
         if self.exchange is not None and self._has_body:
@@ -109,6 +148,7 @@ class H2Stream:
     def abandon(self) -> None:
         """The connection is at its end, and the stream with it."""
         self.gone = True
+        self.is_new = False
         self._carrier.door.deadlines.forget(self)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
@@ -146,21 +186,25 @@ class H2Stream:
             pairs = informational_pairs(status, fields)
             self._ask(self._carrier.session.send_informational_response, self.number, pairs)
 
-    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+    def send_whole(self, head: ResponseHead, body: bytes, now: float, trailers: Sequence[Field] = ()) -> None:
         """The final answer, all of it: what `send_head`, `send_data` and `send_end` do, without asking between them."""
         if self.gone or len(body) > self._carrier.door.limits.buffer:
             self.send_head(head)
             self.send_data(body)
-            self.send_end([])
+            self.send_end(trailers)
             return
         number, carrier = self.number, self._carrier
-        allowed = self._body_allowed = bool(body) and has_content(head, self.head.method)
+        session = carrier.session
+        allowed = self._body_allowed = bool(body or trailers) and has_content(head, self.head.method)
         try:
-            carrier.session.send_response(number, response_pairs(head, self.exchange.wall_s), end_stream=not allowed)
+            session.send_response(number, response_pairs(head, self.exchange.wall_s), end_stream=not allowed)
             if allowed:
-                carrier.session.send_data(number, body, end_stream=True)
-                carrier.budget.earn_piece(len(body))
-                self.queued = len(body)
+                if body:
+                    session.send_data(number, body, end_stream=not trailers)
+                    carrier.budget.earn_piece(len(body))
+                    self.queued = len(body)
+                if trailers:
+                    session.send_trailers(number, trailer_pairs(trailers))
         except NGH2Error:  # see `_ask`
             self.gone = True
         self._over()
@@ -183,7 +227,7 @@ class H2Stream:
                 self._full = True
                 self.exchange.edge_full()
 
-    def send_end(self, trailers: list[Field]) -> None:
+    def send_end(self, trailers: Sequence[Field]) -> None:
         """The answer is whole."""
         if self._body_allowed and not self.gone:
             session = self._carrier.session

@@ -8,6 +8,7 @@ Strategy: the base of Exchange, split off because it can be read alone. An answe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -46,8 +47,8 @@ class AnswerSide(Record):
     _retrying = False
     _failed_s = 0.0
     _waiting: Deferred[Any] | None = None
-    _held_answer: list[bytes | list[Field]] | None = None
-    _instead: tuple[ResponseHead, bytes] | None = None
+    _held_answer: list[bytes | Sequence[Field]] | None = None
+    _instead: tuple[ResponseHead, bytes, Sequence[Field]] | None = None
     _head_sent = False
     _edge_full = False
     transforms: Any = None
@@ -104,17 +105,18 @@ class AnswerSide(Record):
             waiting.cancel()
         self._held_answer = self._instead = None
 
-    def _respond(self, head: ResponseHead, body: bytes | None) -> None:
+    def _respond(self, head: ResponseHead, body: bytes | None, trailers: Sequence[Field] = ()) -> None:
         """Response steps, then the head. body: the whole of it, None when it follows in pieces."""
         chain = self.entry.chain
-        if chain is None or not chain.has_response_steps or self.req is None or self._passes(chain, head, body):
-            self._send(head, body)
+        steps = chain is not None and chain.has_response_steps and self.req is not None
+        if chain is None or not steps or self._passes(chain, head, body, trailers):
+            self._send(head, body, trailers)
 
-    def _passes(self, chain: Chain, head: ResponseHead, body: bytes | None) -> bool:
+    def _passes(self, chain: Chain, head: ResponseHead, body: bytes | None, trailers: Sequence[Field]) -> bool:
         """Run the response steps. False when the answer is not to be sent now: it waits, or another one went out."""
         outcome = chain.respond(self.req, head, self)
         if outcome is not None:
-            self._hold(outcome, head, body)
+            self._hold(outcome, head, body, trailers)
             return False
         if self._instead is not None:
             self._send(*self._instead)
@@ -125,16 +127,19 @@ class AnswerSide(Record):
         """A response step failed or refused: its verdict goes out instead, once the steps behind it have had it."""
         self._give_up_upstream()
         head, body, self.reason = answer_of_verdict(verdict, self.head, self.request_id)
-        self._instead = head, body
+        self._instead = head, body, ()
         return head
 
-    def _hold(self, outcome: Deferred[Any], head: ResponseHead, body: bytes | None) -> None:
+    def _hold(
+        self, outcome: Deferred[Any], head: ResponseHead, body: bytes | None, trailers: Sequence[Field]
+    ) -> None:
         """A response step waits, and the answer with it."""
         self.response = head
         self._waiting = outcome
         self._held_answer = []
         if body is not None and self._instead is None:
-            self._instead = head, body  # all there is of it, and as it is: only what follows in pieces may be changed
+            # All there is of it, and as it is: only what follows in pieces may be changed.
+            self._instead = head, body, trailers
         if self._conn is not None:
             self._conn.pause()
         outcome.addCallbacks(self._response_decided, self._decision_lost)
@@ -210,7 +215,7 @@ class AnswerSide(Record):
         detail = "The service sent a part of a body, or a packed one, which this route can't pass on."
         return refusal(self.head, UPSTREAM_PROTOCOL.status, UPSTREAM_PROTOCOL, detail, self.request_id, [])
 
-    def _send(self, head: ResponseHead, body: bytes | None) -> None:
+    def _send(self, head: ResponseHead, body: bytes | None, trailers: Sequence[Field] = ()) -> None:
         if self.head.websocket and 200 <= head.code < 300 and not head.switch and self.protocol == "h2":
             head, body = self._no_tunnel()
         elif body is None and self.transforms is not None and not head.switch:
@@ -230,7 +235,7 @@ class AnswerSide(Record):
         now = self.plane.seconds()
         self.bytes_out = len(body)
         self._finish(now)
-        self.edge.send_whole(head, body, now)
+        self.edge.send_whole(head, body, now, trailers)
 
     # --- a tunnel: an exchange whose bodies are what either side says from now on
 
@@ -274,7 +279,7 @@ class AnswerSide(Record):
             self._give_up_upstream()
             self._finish(self.plane.seconds())
 
-    def _end(self, trailers: list[Field]) -> None:
+    def _end(self, trailers: Sequence[Field]) -> None:
         if self.done:
             return
         if self._rewrites_answer:

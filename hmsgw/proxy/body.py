@@ -34,14 +34,14 @@ class RequestBody:
     replayable = True
     collected = False
     _whole: Deferred[bytes] | None = None
+    _held: bytes | bytearray = b""
+    _sent: bytes | bytearray = b""
+    _end_sent = False
+    _trailers: list[Field] | None = None
+    _collect_limit = 0
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._held = bytearray()
-        self._sent = bytearray()
-        self._end_sent = False
-        self._trailers: list[Field] = []
-        self._collect_limit = 0
 
     @property
     def awaited(self) -> bool:
@@ -59,8 +59,35 @@ class RequestBody:
 
     def check(self, limit: int) -> None:
         """Raises HTTPError 413 when it is known to be longer."""
-        if max(self.received, self._exchange.head.length or 0) > limit:
+        if self.known_bytes > limit:
             raise HTTPError(413, _too_long(limit), reason=BODY_TOO_LARGE.word)
+
+    @property
+    def known_bytes(self) -> int:
+        """It has at least so many."""
+        return max(self.received, self._exchange.head.length or 0)
+
+    @property
+    def can_go_whole(self) -> bool:
+        """Nothing has gone yet, all of it is here, and nobody has a say in it on the way."""
+        return self.ended and not self._end_sent and not self._trailers and not self._exchange.rewrites_body
+
+    def sent_whole(self) -> bytes:
+        """All of it, which is on its way now."""
+        body, self._held = bytes(self._held), b""
+        self._end_sent = True
+        if self.replayable:
+            if self.received > _MAX_REPLAY_BYTES:
+                self.forget_sent()
+            else:
+                self._sent = body
+        return body
+
+    def came_whole(self, data: bytes) -> None:
+        """All of it, before the request is looked at."""
+        self.received = len(data)
+        self._held = data
+        self.ended = True
 
     def arrived(self, data: bytes, connection: UpstreamStream | None) -> None:
         """One more piece."""
@@ -77,7 +104,7 @@ class RequestBody:
         if connection is not None and not self._held:
             self._send(data, connection)
             return
-        self._held += data
+        self._held = gathered(self._held, data)
         if connection is not None:
             self.send_to(connection)
         elif self._whole is None:
@@ -96,7 +123,7 @@ class RequestBody:
     def send_to(self, connection: UpstreamStream) -> None:
         """Hand over what is held, and the end once it has come."""
         if self._held:
-            held, self._held = bytes(self._held), bytearray()
+            held, self._held = bytes(self._held), b""
             self._send(held, connection)
         if self.ended and not self._end_sent:
             self._end_sent = True
@@ -107,7 +134,7 @@ class RequestBody:
                 if self._exchange.done:
                     return
             trailers = self._trailers
-            connection.send_end(unowned_trailers(self._exchange, trailers) if trailers else trailers)
+            connection.send_end(unowned_trailers(self._exchange, trailers) if trailers else [])
 
     def _send(self, data: bytes, connection: UpstreamStream) -> None:
         if self._exchange.rewrites_body:
@@ -119,22 +146,21 @@ class RequestBody:
             if self.received > _MAX_REPLAY_BYTES:
                 self.forget_sent()
             else:
-                self._sent += data
+                self._sent = gathered(self._sent, data)
 
     def forget_sent(self) -> None:
         """It will not be sent again."""
-        self._sent = bytearray()
+        self._sent = b""
         self.replayable = False
 
     def let_go(self) -> None:
         """The exchange is over: the body and it refer to each other, and what is held would wait for the collector."""
-        self._held = bytearray()
-        self._sent = bytearray()
+        self._held = self._sent = b""
 
     def rewind(self) -> None:
         """Send it again from its start."""
         self._held = self._sent + self._held
-        self._sent = bytearray()
+        self._sent = b""
         self._end_sent = False
 
     async def collect(self) -> bytes:
@@ -159,6 +185,15 @@ class RequestBody:
         if self._whole is not None:
             whole, self._whole = self._whole, None
             whole.errback(CancelledError())
+
+
+def gathered(before: bytes | bytearray, data: bytes) -> bytes | bytearray:
+    """One piece stays as it came; more are gathered in a buffer, a byte for a byte."""
+    if not before:
+        return data
+    pieces = before if isinstance(before, bytearray) else bytearray(before)
+    pieces += data
+    return pieces
 
 
 def _too_long(limit: int) -> str:

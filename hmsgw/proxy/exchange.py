@@ -9,6 +9,7 @@ docs/life-of-a-request.md. What most exchanges never have is a default of the cl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -94,6 +95,11 @@ class Exchange(UploadSide):
             self.body = TunnelBody(self) if head.websocket else RequestBody(self)
 
     # --- deciding
+
+    def start_whole(self, body: bytes) -> None:
+        """As `start`, with a body that came together with its head."""
+        self.body.came_whole(body)
+        self.start()
 
     def start(self) -> None:
         """Match, run the request steps, and forward; as far as that goes without waiting."""
@@ -204,8 +210,8 @@ class Exchange(UploadSide):
             else:
                 self.refuse(*fault)
             return
-        limit, length = self.body.limit(), self.head.length
-        if limit is not None and length is not None and length > limit:
+        limit = self.body.limit()
+        if limit is not None and self.body.known_bytes > limit:
             self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
             return
         self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
@@ -245,6 +251,9 @@ class Exchange(UploadSide):
             return
         if method not in _IDEMPOTENT and not connection.http2:
             self.body.forget_sent()
+        if connection.http2 and self.body.can_go_whole:
+            connection.send_request(method, encoded, now, self.body.sent_whole())
+            return
         connection.begin_request(method, encoded, self.head.chunked or self.rewrites_body)
         self.body.send_to(connection)
         if not self.body.ended and not connection.full:
@@ -290,21 +299,21 @@ class Exchange(UploadSide):
         if self.head.protocol != "http/1.0":
             self.edge.send_informational(head.code, head.fields)
 
-    def upstream_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+    def upstream_whole(self, head: ResponseHead, body: bytes, now: float, trailers: Sequence[Field] = ()) -> None:
         """An answer that came all at once: the common case, and the short way."""
         self._conn = None
         self.upstream_s = now - self._sent_at
         if self.sent_method is not None:
             self._as_asked(head)
         if self.transforms is not None:
-            self._in_pieces(head, body)
+            self._in_pieces(head, body, trailers)
             return
         if self.sent_method is not None or self.head.websocket:
-            self._respond(head, body)
+            self._respond(head, body, trailers)
             return
         chain = self.entry.chain
         if chain is not None and chain.has_response_steps:
-            if not self._passes(chain, head, body):
+            if not self._passes(chain, head, body, trailers):
                 return
             if head.edited:
                 head.settle()
@@ -313,9 +322,9 @@ class Exchange(UploadSide):
         self.status = head.code
         self.bytes_out = len(body)
         self._finish(now)
-        self.edge.send_whole(head, body, now)
+        self.edge.send_whole(head, body, now, trailers)
 
-    def _in_pieces(self, head: ResponseHead, body: bytes) -> None:
+    def _in_pieces(self, head: ResponseHead, body: bytes, trailers: Sequence[Field]) -> None:
         """An answer that came whole, and may be another when it goes out."""
         if not self._may_be_changed(head):
             return
@@ -323,7 +332,7 @@ class Exchange(UploadSide):
         if body and head.body and not self.done:
             self.upstream_data(body)
         if not self.done:
-            self.upstream_end([])
+            self.upstream_end(trailers)
 
     def upstream_head(self, head: ResponseHead, now: float) -> None:
         self.upstream_s = now - self._sent_at
@@ -338,7 +347,7 @@ class Exchange(UploadSide):
         if not head.body and self.head.method != b"HEAD":
             head.length, head.edited = 0, True
 
-    def upstream_end(self, trailers: list[Field]) -> None:
+    def upstream_end(self, trailers: Sequence[Field]) -> None:
         self._conn = None
         if self._held_answer is not None:
             self._held_answer.append(trailers)

@@ -6,6 +6,7 @@ connections. `edge.connection` and `upstream.connection` satisfy these shapes; s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hmsgw.wire.headers import Field
@@ -24,14 +25,14 @@ class EdgeStream(Protocol):
     def send_informational(self, status: int, fields: list[Field]) -> None:
         """A 1xx answer."""
 
-    def send_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
+    def send_whole(self, head: ResponseHead, body: bytes, now: float, trailers: Sequence[Field] = ()) -> None:
         """The final answer, all of it."""
 
     def send_head(self, head: ResponseHead) -> None:
         """The final answer's head; data and end follow."""
 
     def send_data(self, data: bytes) -> None: ...
-    def send_end(self, trailers: list[Field]) -> None: ...
+    def send_end(self, trailers: Sequence[Field]) -> None: ...
     def flush(self) -> None:
         """Nothing more in this turn: write what has gathered."""
 
@@ -56,7 +57,9 @@ class UpstreamStream(Protocol):
     def said_goodbye(self) -> bool:
         """Of a tunnel: those in it have closed it, whatever becomes of the connections."""
 
-    def send_request(self, method: bytes, head: Any, now: float) -> None: ...
+    def send_request(self, method: bytes, head: Any, now: float, body: bytes = b"") -> None:
+        """All of a request. body: none where `http2` is not."""
+
     def begin_request(self, method: bytes, head: Any, chunked: bool) -> None: ...
     def send_data(self, data: bytes) -> None: ...
     def send_end(self, trailers: list[Field]) -> None: ...

@@ -7,7 +7,7 @@ deadlines, counters, the log and the one ending are those of any exchange.
 
 from __future__ import annotations
 
-from hmsgw.proxy.body import RequestBody
+from hmsgw.proxy.body import RequestBody, gathered
 from hmsgw.proxy.sides import UpstreamStream
 from hmsgw.reasons import DRAINING
 from hmsgw.wire.headers import Field
@@ -33,7 +33,7 @@ class TunnelBody(RequestBody):
     def arrived(self, data: bytes, connection: UpstreamStream | None) -> None:
         self.received += len(data)
         if not self._is_open:
-            self._held += data
+            self._held = gathered(self._held, data)
             self._exchange.edge.pause_body()
         elif connection is not None:
             connection.send_data(data)
@@ -53,7 +53,7 @@ class TunnelBody(RequestBody):
     def opened(self, connection: UpstreamStream | None) -> None:
         """The client has its answer. connection: None when the upstream has gone meanwhile."""
         self._is_open = True
-        held, self._held = bytes(self._held), bytearray()
+        held, self._held = bytes(self._held), b""
         if connection is None:
             return
         if held:

@@ -6,6 +6,7 @@ know: wires.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hmsgw.reasons import Reason
@@ -29,10 +30,10 @@ class UpstreamEvents(Protocol):
     def upstream_data(self, data: bytes) -> None:
         """Some of the answer's body."""
 
-    def upstream_whole(self, head: ResponseHead, body: bytes, now: float) -> None:
-        """The answer's head and its whole body at once; the lease has ended, and `flush_edge` does not follow."""
+    def upstream_whole(self, head: ResponseHead, body: bytes, now: float, trailers: Sequence[Field] = ()) -> None:
+        """The answer at once, from its head to its end; the lease has ended, and `flush_edge` does not follow."""
 
-    def upstream_end(self, trailers: list[Field]) -> None:
+    def upstream_end(self, trailers: Sequence[Field]) -> None:
         """The answer is whole; the lease has ended."""
 
     def upstream_failed(self, reason: Reason, detail: str, untouched: bool, refused: bool = False) -> None:

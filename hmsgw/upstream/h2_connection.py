@@ -203,12 +203,12 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
                 heed = _HEED.get(type(event))
                 if heed is not None:
                     if self._joined and heed is not _DATA:
-                        self._hand_over(False)
+                        self._hand_over()
                     heed(self, event)
                     if self._closing:
                         return
             if self._joined:
-                self._hand_over(False)
+                self._hand_over()
             told, self._told = self._told, []
             for stream in told:
                 stream.read_so_far()
@@ -279,14 +279,20 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             return
         stream = self._streams.get(event.stream_id)
         if stream is not self._joined_to and self._joined:
-            self._hand_over(False)
+            self._hand_over()
         if stream is None:
             self._take(len(data), event.stream_id)
             return
-        self._joined.append(data)
-        self._joined_to = stream
+        if data and not stream.gather(data):
+            self._joined.append(data)
+            self._joined_to = stream
         if ended:
-            self._hand_over(True)
+            if self._joined:
+                self._hand_over()
+            exchange = stream.exchange
+            stream.end(())
+            if exchange is not None:
+                exchange.flush_edge()
 
     def _take(self, size: int, number: int) -> None:
         """Bytes that nobody waits for any more."""
@@ -295,17 +301,14 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         except NGH2Error:
             return  # the connection is at its end
 
-    def _hand_over(self, ended: bool) -> None:
+    def _hand_over(self) -> None:
         """What came for one stream, in however many frames, is one piece to all who come after."""
         joined, self._joined = self._joined, []
         stream, self._joined_to = self._joined_to, None
         if stream is not None:
-            exchange = stream.exchange
-            stream.data(joined[0] if len(joined) == 1 else b"".join(joined), ended)
-            if not ended and (not self._told or self._told[-1] is not stream):
+            stream.data(joined[0] if len(joined) == 1 else b"".join(joined))
+            if not self._told or self._told[-1] is not stream:
                 self._told.append(stream)
-            if ended and exchange is not None:
-                exchange.flush_edge()
 
     def _trailers(self, event: TrailersReceived) -> None:
         stream = self._streams.get(event.stream_id)

@@ -70,8 +70,8 @@ class UpstreamStream(UpstreamClock):
     is shut, and enough waits for it. first_byte_s, idle_s: how long is waited, None for ever."""
 
     __slots__ = (
-        "_answered", "_carrier", "_first_byte_s", "_head", "_held", "_idle_s", "_interim", "_method", "_queued",
-        "_reading", "_request_ended", "deadline", "exchange", "full", "name", "number", "scheme", "wake_s",
+        "_answered", "_carrier", "_early", "_first_byte_s", "_head", "_held", "_idle_s", "_interim", "_method",
+        "_queued", "_reading", "_request_ended", "deadline", "exchange", "full", "name", "number", "scheme", "wake_s",
     )  # fmt: skip
 
     connecting = False
@@ -95,31 +95,39 @@ class UpstreamStream(UpstreamClock):
         self._interim = 0
         self._held = self._queued = 0
         self._head: ResponseHead | None = None
+        self._early: list[bytes] = []
         self.deadline = NEVER
         self.wake_s = NEVER
 
     # --- the lease
 
-    def send_request(self, method: bytes, head: Pairs, now: float) -> None:
-        """A request without a body. head: as HTTP/2 carries it."""
+    def send_request(self, method: bytes, head: Pairs, now: float, body: bytes = b"") -> None:
+        """All of a request. head: as HTTP/2 carries it."""
         self._request_ended = True
-        self._begin(method, head)
+        self._begin(method, head, body)
         self.expect()
 
     def begin_request(self, method: bytes, head: Pairs, chunked: bool) -> None:
         """A request whose body follows."""
         self._begin(method, head)
 
-    def _begin(self, method: bytes, head: Pairs) -> None:
+    def _begin(self, method: bytes, head: Pairs, body: bytes = b"") -> None:
         self._method = method
+        carrier = self._carrier
         try:
-            number = self._carrier.session.send_request(head, end_stream=self._request_ended)
+            number = carrier.session.send_request(head, end_stream=self._request_ended and not body)
         except NGH2Error:
             # The connection can't take one more after all. Not told within the call that asked for it.
-            self._carrier.soon(self.refused)
+            carrier.soon(self.refused)
             return
         self.number = number
-        self._carrier.started(self, number)
+        carrier.started(self, number)
+        if body:
+            try:
+                carrier.session.send_data(number, body, end_stream=True)
+            except NGH2Error:
+                return  # as in `send_data`
+            carrier.budget.earn_piece(len(body))
 
     def send_data(self, data: bytes) -> None:
         """Some of the request's body, at least a byte."""
@@ -186,11 +194,19 @@ class UpstreamStream(UpstreamClock):
         """The final answer's head. True: it waits for what comes in the same read. Raises UpstreamFault."""
         self._head = response_head(pairs, ended, self._method)
         if ended:
-            self._whole(b"")
+            self.end(())
         return not ended
 
+    def gather(self, data: bytes) -> bool:
+        """Some of the body, if it came in the same read as the head."""
+        if self._head is None:
+            return False
+        self._held += len(data)
+        self._early.append(data)
+        return True
+
     def read_so_far(self) -> None:
-        """All that came in one read has been told; not the head yet, if nothing came together with it."""
+        """All that came in one read has been gathered."""
         if self._head is not None:
             self._tell()
         if self.exchange is not None:
@@ -199,24 +215,23 @@ class UpstreamStream(UpstreamClock):
 
     def _tell(self) -> None:
         head, self._head = self._head, None
+        early, self._early = self._early, []
         if head is not None and self.exchange is not None:
             self._answered = True
             self.exchange.upstream_head(head, self._carrier.seconds())
+            if early:
+                self._pass(b"".join(early))
 
-    def data(self, data: bytes, ended: bool) -> None:
-        """Some of the body; if it has not ended, `read_so_far` follows. What the client's side does not take at once is
-        given back later."""
+    def data(self, data: bytes) -> None:
+        """Some of the body; `read_so_far` or `end` follows. What the client's side does not take at once is given back
+        later."""
         self._held += len(data)
-        if ended and self._head is not None and self._request_ended and self._reading:
-            self._whole(data)
-        else:
-            if self._head is not None:
-                self._tell()
-            passed = self._pass_on(data)
-            if passed and self.exchange is not None:
-                self.exchange.upstream_data(passed)
-            if ended:
-                self._finished([])
+        self._pass(data)
+
+    def _pass(self, data: bytes) -> None:
+        passed = self._pass_on(data)
+        if passed and self.exchange is not None:
+            self.exchange.upstream_data(passed)
         if self._reading or self.exchange is None:
             self._give_back()
 
@@ -225,29 +240,26 @@ class UpstreamStream(UpstreamClock):
         return data
 
     def trailers(self, pairs: Pairs) -> None:
-        """The end, with trailers."""
-        if self._head is not None:
-            self._tell()
+        """The end, with trailers. Raises UpstreamFault."""
         try:
             fields = trailer_fields(pairs)
         except BadLine as bad:
             raise UpstreamFault(f"The upstream's trailers can't be read. {bad}") from None
-        self._finished(fields)
+        self.end(fields)
 
-    def _whole(self, body: bytes) -> None:
-        head, self._head = self._head, None
-        exchange = self.exchange
-        if exchange is None or head is None:
-            return
-        if not self._request_ended or not self._reading:
-            self._head = head
+    def end(self, trailers: Sequence[Field]) -> None:
+        """The answer is whole."""
+        head, exchange = self._head, self.exchange
+        if head is None or exchange is None or not self._request_ended or not self._reading:
             self._tell()
-            self._finished([])
+            self._finished(trailers)
             return
+        early = self._early
         self._end_lease()
-        exchange.upstream_whole(head, body, self._carrier.seconds())
+        body = early[0] if len(early) == 1 else b"".join(early)
+        exchange.upstream_whole(head, body, self._carrier.seconds(), trailers)
 
-    def _finished(self, trailers: list[Field]) -> None:
+    def _finished(self, trailers: Sequence[Field]) -> None:
         exchange = self.exchange
         if exchange is None:
             return
@@ -299,6 +311,7 @@ class UpstreamStream(UpstreamClock):
     def _end_lease(self) -> None:
         self.exchange = None
         self._head = None
+        self._early = []
         self._carrier.deadlines.forget(self)
         self._give_back()
         self._carrier.released(self)

@@ -10,6 +10,7 @@ quarter of a MiB may hold 40,000 chunks of a byte: only so many are taken at onc
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Protocol
 
 from hmsgw.wire.fieldlines import BadLine, encode_fields, parse_line
@@ -182,6 +183,6 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def last_chunk(trailers: list[Field]) -> bytes:
+def last_chunk(trailers: Sequence[Field]) -> bytes:
     """The end of a chunked body."""
     return b"0\r\n%b\r\n" % encode_fields(trailers) if trailers else LAST_CHUNK
