@@ -17,7 +17,7 @@ from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import RequestHead, ResponseHead, has_content
 from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
 from hmsgw.wire.http2_budget import Budget
-from hmsgw.wire.http2_heads import informational_pairs, response_pairs, trailer_pairs
+from hmsgw.wire.http2_heads import field_pairs, informational_pairs, response_pairs
 
 #: After the answer the rest of a body is waited for so long before the client is told to stop.
 _LINGER_S = 1.0
@@ -105,7 +105,8 @@ class H2Stream:
         early, self._early = self._early, []
         data = early[0] if len(early) == 1 else b"".join(early)
         self._held = len(data)
-        self.exchange.start_whole(data)
+        self.exchange.request_whole(data)
+        self.exchange.start()
         self.unfinished = False
         if not self._paused or self.exchange is None:
             self._give_back()
@@ -204,7 +205,7 @@ class H2Stream:
                     carrier.budget.earn_piece(len(body))
                     self.queued = len(body)
                 if trailers:
-                    session.send_trailers(number, trailer_pairs(trailers))
+                    session.send_trailers(number, field_pairs(trailers))
         except NGH2Error:  # see `_ask`
             self.gone = True
         self._over()
@@ -232,7 +233,7 @@ class H2Stream:
         if self._body_allowed and not self.gone:
             session = self._carrier.session
             if trailers:
-                self._ask(session.send_trailers, self.number, trailer_pairs(trailers))
+                self._ask(session.send_trailers, self.number, field_pairs(trailers))
             else:
                 self._ask(session.end_stream, self.number)
         self._over()

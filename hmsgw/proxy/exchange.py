@@ -64,6 +64,9 @@ class Exchange(UploadSide):
     query = ""
     authority = b""
     managed = b""
+    """The encoded fields that say where it came from, but for its own ids."""
+    traceparent: bytes | None = None
+    """As the client sent it."""
     respelled = False
     edited = False
     """A plugin wrote method, path, query or fields, or has had the headers in its hands."""
@@ -95,11 +98,6 @@ class Exchange(UploadSide):
             self.body = TunnelBody(self) if head.websocket else RequestBody(self)
 
     # --- deciding
-
-    def start_whole(self, body: bytes) -> None:
-        """As `start`, with a body that came together with its head."""
-        self.body.came_whole(body)
-        self.start()
 
     def start(self) -> None:
         """Match, run the request steps, and forward; as far as that goes without waiting."""

@@ -17,7 +17,8 @@ from hmsgw.wire.grpc import TIMEOUT, timeout_field
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import RequestHead
 from hmsgw.wire.http1 import encode_request
-from hmsgw.wire.http2_answers import check_sendable, pairs_of, request_pairs
+from hmsgw.wire.http2_answers import check_sendable, pairs_of
+from hmsgw.wire.http2_heads import field_pairs
 from hmsgw.wire.representation import ASKS_FOR_LESS, DIGESTS
 from hmsgw.wire.target import checked_path, host_of
 from hmsgw.wire.tracecontext import trace_id_of
@@ -121,13 +122,9 @@ def identify(exchange: Exchange) -> bytes:
             peer.server_name = host_of(authority)
     exchange.scheme = scheme
     exchange.host = peer.server_name if authority is peer.managed_for else host_of(authority)
-    request_id = exchange.request_id
+    exchange.managed = earlier + shared if earlier else shared
     if trace:
-        own = b"X-Request-Id: %b\r\ntraceparent: %b\r\n" % (request_id.encode(), trace)
-    else:
-        trace_id = exchange.trace_id
-        own = f"X-Request-Id: {request_id}\r\ntraceparent: 00-{trace_id}-{trace_id[16:]}-01\r\n".encode()
-    exchange.managed = earlier + shared + own if earlier else shared + own
+        exchange.traceparent = trace
     return authority
 
 
@@ -149,9 +146,14 @@ _VIA = {"http/1.0": b"1.0", "http/1.1": b"1.1", "h2": b"2.0"}
 def forwarded_request(exchange: Exchange, connection: UpstreamStream) -> bytes:
     """The encoded head for the upstream. Raises any exception when what plugins or a rewriting made can't be sent."""
     head = exchange.head
-    managed = exchange.managed
+    request_id, trace_id = exchange.request_id, exchange.trace_id
+    if exchange.traceparent is None:
+        own = f"X-Request-Id: {request_id}\r\ntraceparent: 00-{trace_id}-{trace_id[16:]}-01\r\n".encode()
+    else:
+        own = b"X-Request-Id: %b\r\ntraceparent: %b\r\n" % (request_id.encode(), exchange.traceparent)
     if exchange.edited or head.strip or exchange.changes_head:
-        fields, managed = _changed_fields(exchange, managed)
+        fields, more = _changed_fields(exchange)
+        own += more
         lines = encode_fields(fields)
         if exchange.edited and not lines.count(b"\n") == lines.count(b"\r") == len(fields):
             raise ValueError("a plugin put a line break into req.fields")
@@ -163,36 +165,45 @@ def forwarded_request(exchange: Exchange, connection: UpstreamStream) -> bytes:
     if exchange.edited or exchange.respelled or exchange.entry.changes_path:
         method = exchange.sent_method or method
         target = _target(exchange)
-    return encode_request(method, target, exchange.authority or connection.name.encode(), lines + managed)
+    authority = exchange.authority or connection.name.encode()
+    return encode_request(method, target, authority, lines + exchange.managed + own)
 
 
 def forwarded_pairs(exchange: Exchange, connection: Any) -> list[tuple[bytes, bytes]]:
     """The head for an upstream that speaks HTTP/2. Raises as `forwarded_request` does."""
+    head, peer = exchange.head, exchange.peer
+    fields, more = _changed_fields(exchange)
+    if fields is not head.forwardable:
+        if exchange.edited:
+            check_sendable(fields)
+        pairs = field_pairs(fields)
+    elif head.pairs is not None:
+        pairs = head.pairs
+    else:
+        pairs = head.pairs = field_pairs(fields)
+    if exchange.managed is not peer.managed:
+        managed = pairs_of(exchange.managed)
+    elif peer.managed_pairs is not None:
+        managed = peer.managed_pairs
+    else:
+        managed = peer.managed_pairs = pairs_of(peer.managed)
+    request_id, trace_id = exchange.request_id, exchange.trace_id
+    trace = exchange.traceparent or f"00-{trace_id}-{trace_id[16:]}-01".encode()
+    method = b"CONNECT" if exchange.opens_tunnel else exchange.sent_method or head.method
+    asked = [
+        (b":method", method), (b":scheme", connection.scheme),
+        (b":authority", exchange.authority or connection.name.encode()), (b":path", _target(exchange)),
+        *pairs, *managed, (b"x-request-id", request_id.encode()), (b"traceparent", trace),
+    ]  # fmt: skip
+    if more:
+        asked += pairs_of(more)
+    return tunnel_pairs(asked) if exchange.opens_tunnel else asked
+
+
+def _changed_fields(exchange: Exchange) -> tuple[Sequence[Field], bytes]:
+    """(fields, more lines) where plugins or this hop's own rules have a say in them."""
     head = exchange.head
-    fields, managed = _changed_fields(exchange, exchange.managed)
-    if exchange.edited:
-        check_sendable(fields)
-    method, target = exchange.sent_method or head.method, _target(exchange)
-    authority = exchange.authority or connection.name.encode()
-    more = _managed_pairs(exchange.peer, managed)
-    if exchange.opens_tunnel:
-        return tunnel_pairs(request_pairs(b"CONNECT", connection.scheme, authority, target, fields, more))
-    return request_pairs(method, connection.scheme, authority, target, fields, more)
-
-
-def _managed_pairs(peer: Any, managed: bytes) -> list[tuple[bytes, bytes]]:
-    """The gateway's own fields as HTTP/2 carries them; what they share with the client's request before is kept."""
-    shared = peer.managed
-    if not shared or not managed.startswith(shared):
-        return pairs_of(managed)
-    if peer.managed_pairs is None:
-        peer.managed_pairs = pairs_of(shared)
-    return [*peer.managed_pairs, *pairs_of(managed[len(shared) :])]
-
-
-def _changed_fields(exchange: Exchange, managed: bytes) -> tuple[Sequence[Field], bytes]:
-    """(fields, managed lines) where plugins or this hop's own rules have a say in them."""
-    head = exchange.head
+    managed = b""
     assert exchange.req is not None
     fields = exchange.req.fields
     rewrites = exchange.rewrites_body

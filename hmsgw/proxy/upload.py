@@ -26,6 +26,10 @@ class UploadSide(AnswerSide):
     rewrites_body = False
     """Plugins change the request's body, whose length is therefore not known."""
 
+    def request_whole(self, body: bytes) -> None:
+        """All of the body, which came together with the head: told before `start`."""
+        self.body.came_whole(body)
+
     def request_data(self, data: bytes) -> None:
         """Some of the body came."""
         if not self.done:

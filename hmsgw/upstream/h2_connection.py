@@ -9,6 +9,7 @@ once; what the backend does not read waits in its stream, bounded. Mirror of `ed
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -42,6 +43,7 @@ from hmsgw.wire.http2 import (
     client_session,
     other_protocol,
 )
+from hmsgw.wire.http2_answers import AnswerReader
 from hmsgw.wire.http2_budget import Budget
 from hmsgw.wire.http2_order import ServerFrames
 
@@ -96,6 +98,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self._joined_to: UpstreamStream | None = None
         self._frames = ServerFrames()
         self.budget = Budget()
+        self.heads = AnswerReader()
         self._idle_frames = 0
         self._behind = b""
         self._heard = False
@@ -281,7 +284,8 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         if stream is not self._joined_to and self._joined:
             self._hand_over()
         if stream is None:
-            self._take(len(data), event.stream_id)
+            with suppress(NGH2Error):  # the connection may be at its end
+                self.session.acknowledge_received_data(len(data), event.stream_id)
             return
         if data and not stream.gather(data):
             self._joined.append(data)
@@ -293,13 +297,6 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             stream.end(())
             if exchange is not None:
                 exchange.flush_edge()
-
-    def _take(self, size: int, number: int) -> None:
-        """Bytes that nobody waits for any more."""
-        try:
-            self.session.acknowledge_received_data(size, number)
-        except NGH2Error:
-            return  # the connection is at its end
 
     def _hand_over(self) -> None:
         """What came for one stream, in however many frames, is one piece to all who come after."""

@@ -29,9 +29,9 @@ from hmsgw.wire.fieldlines import BadLine
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
-from hmsgw.wire.http2_answers import response_head
+from hmsgw.wire.http2_answers import AnswerReader, response_head
 from hmsgw.wire.http2_budget import Budget
-from hmsgw.wire.http2_heads import trailer_fields, trailer_pairs
+from hmsgw.wire.http2_heads import field_pairs, trailer_fields
 
 _MAX_INTERIM = 32
 #: What may wait for the backend's window before the client is paused.
@@ -54,6 +54,7 @@ class Carrier(Protocol):
     long_idle_s: float | None
     session: Session
     budget: Budget
+    heads: AnswerReader
     deadlines: Deadlines
 
     def seconds(self) -> float: ...
@@ -144,7 +145,7 @@ class UpstreamStream(UpstreamClock):
         self._request_ended = True
         try:
             if trailers:
-                session.send_trailers(self.number, trailer_pairs(trailers))
+                session.send_trailers(self.number, field_pairs(trailers))
             else:
                 session.end_stream(self.number)
         except NGH2Error:
@@ -192,7 +193,7 @@ class UpstreamStream(UpstreamClock):
 
     def answer(self, pairs: Pairs, ended: bool) -> bool:
         """The final answer's head. True: it waits for what comes in the same read. Raises UpstreamFault."""
-        self._head = response_head(pairs, ended, self._method)
+        self._head = self._carrier.heads.read(pairs, ended, self._method)
         if ended:
             self.end(())
         return not ended

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from hmsgw.wire.faults import UpstreamFault
 from hmsgw.wire.fieldlines import BadLine, FieldPairs
@@ -70,18 +71,29 @@ def response_head(pairs: Pairs, ended: bool, request_method: bytes) -> ResponseH
     return response
 
 
-def request_pairs(
-    method: bytes, scheme: bytes, authority: bytes, target: bytes, fields: Iterable[Field], more: Pairs
-) -> list[tuple[bytes, bytes]]:
-    """A request's head as HTTP/2 carries it. more: fields that are so encoded already."""
-    pairs = [(b":method", method), (b":scheme", scheme), (b":authority", authority), (b":path", target)]
-    pairs += [(lower, value) for lower, _, value in fields]
-    pairs += more
-    return pairs
+class AnswerReader:
+    """Reads the heads of one connection's answers. One that is like the last, as most are, is not read again."""
+
+    __slots__ = ("_ended", "_head", "_pairs")
+
+    def __init__(self) -> None:
+        self._pairs: Pairs = ()
+        self._head = ResponseHead(0, [], None)
+        self._ended = True
+
+    def read(self, pairs: Pairs, ended: bool, request_method: bytes) -> ResponseHead:
+        """As `response_head`."""
+        if ended is self._ended and request_method != b"HEAD" and pairs == self._pairs:
+            return self._head.again()
+        head = response_head(pairs, ended, request_method)
+        if head.body:
+            self._pairs, self._head, self._ended = pairs, head.again(), ended
+        return head
 
 
+@lru_cache(maxsize=256)
 def pairs_of(lines: bytes) -> list[tuple[bytes, bytes]]:
-    """Of field lines as HTTP/1.1 has them, those that HTTP/2 has too."""
+    """Of field lines as HTTP/1.1 has them, those that HTTP/2 has too. Not to be written: it is kept."""
     pairs: list[tuple[bytes, bytes]] = []
     for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b": ")

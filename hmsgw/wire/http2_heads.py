@@ -219,7 +219,7 @@ def response_pairs(head: ResponseHead, wall_s: float) -> list[tuple[bytes, bytes
 
 def informational_pairs(status: int, fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
     """A 1xx answer's fields."""
-    return [_STATUS[status], *trailer_pairs(fields)]
+    return [_STATUS[status], *field_pairs(fields)]
 
 
 def trailer_fields(pairs: Pairs) -> list[Field]:
@@ -227,6 +227,6 @@ def trailer_fields(pairs: Pairs) -> list[Field]:
     return sendable_trailers([_fields[pair] for pair in pairs])
 
 
-def trailer_pairs(fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
-    """Fields without a start, as HTTP/2 carries them."""
+def field_pairs(fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
+    """Fields as HTTP/2 carries them."""
     return [(name, value) for name, _, value in fields]

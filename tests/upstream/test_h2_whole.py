@@ -207,6 +207,29 @@ class AnswerTests(SynchronousTestCase):
             got = client.got[number]
             self.assertEqual((b"ran", b"hello", {b"grpc-status": b"0"}), (got.fields[b"x-step"], got.body, got.trailers), waits)
 
+    def test_alike(self) -> None:
+        """What was done to one answer is not seen in the next that is like it; to HEAD the same head has no body."""
+
+        def step(req: Any, resp: Any) -> None:
+            resp.headers["X-Seen"] = str(resp.headers.get("X-Seen"))
+
+        walk = Walk(chain_of(respond=(step,)), service=H2C)
+        client = H2Client(walk)
+        server = None
+        for method in (b"GET", b"GET", b"HEAD", b"GET"):
+            number = client.request(b"/a", method)
+            server = server or H2Server(walk, walk.upstream)
+            server.pump()
+            length = (b"content-length", b"2")
+            if method == b"HEAD":
+                server.head(server.last, length, ended=True)
+            else:
+                server.answer(server.last, b"ok", length)
+            client.pump()
+            got = client.got[number]
+            body = b"" if method == b"HEAD" else b"ok"
+            self.assertEqual((200, b"None", body, b"2"), (got.status, got.fields[b"x-seen"], got.body, got.fields[b"content-length"]))
+
     def test_step_that_leaves_no_body(self) -> None:
         """A response step makes it a 204: neither body nor trailers follow."""
 

@@ -12,7 +12,7 @@ from hmsgw.reasons import BAD_PATH, BAD_REQUEST, HEAD_TOO_LARGE, TARGET_TOO_LONG
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.heads import RequestHead, ResponseHead
 from hmsgw.wire.http1 import parse_request
-from hmsgw.wire.http2_heads import HeadReader, informational_pairs, request_head, response_pairs, trailer_pairs
+from hmsgw.wire.http2_heads import HeadReader, field_pairs, informational_pairs, request_head, response_pairs
 
 START = {b":method": b"GET", b":scheme": b"https", b":authority": b"api.example", b":path": b"/a?b"}
 WEBSOCKET = {**START, b":method": b"CONNECT", b":protocol": b"websocket", b"sec-websocket-version": b"13"}
@@ -225,4 +225,4 @@ class AnswerTests(SynchronousTestCase):
         """1xx and trailers."""
         fields = [(b"link", b"Link", b"</a>")]
         self.assertEqual([(b":status", b"103"), (b"link", b"</a>")], informational_pairs(103, fields))
-        self.assertEqual([(b"link", b"</a>")], trailer_pairs(fields))
+        self.assertEqual([(b"link", b"</a>")], field_pairs(fields))
