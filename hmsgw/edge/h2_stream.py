@@ -32,7 +32,7 @@ class Carrier(Protocol):
     budget: Budget
 
     def flush(self) -> None: ...
-    def flush_soon(self) -> None: ...
+    def written_soon(self, stream: H2Stream) -> None: ...
     def written(self, stream: H2Stream) -> None: ...
 
 
@@ -258,8 +258,7 @@ class H2Stream:
 
     def flush(self) -> None:
         """Nothing more in this turn."""
-        self._carrier.written(self)
-        self._carrier.flush_soon()
+        self._carrier.written_soon(self)
 
     def pause_body(self) -> None:
         """No more of the body for now: its window is not given back."""

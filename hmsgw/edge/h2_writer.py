@@ -46,8 +46,10 @@ class H2Writer:
         self._written.add(stream)
         self._again = True
 
-    def flush_soon(self) -> None:
+    def written_soon(self, stream: H2Stream) -> None:
         """Write once all that waits to be read has been: what is answered together goes out together."""
+        self._written.add(stream)
+        self._again = True
         if not self._flushing and not self._busy:
             self._flushing = True
             self.door.soon(self.flush)

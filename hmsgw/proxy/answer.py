@@ -239,10 +239,8 @@ class AnswerSide(Record):
 
     # --- a tunnel: an exchange whose bodies are what either side says from now on
 
-    @property
-    def opens_tunnel(self) -> bool:
-        """It is to become one; no connection that was used before, nor one to be used again, is fit for that."""
-        return self.head.websocket
+    opens_tunnel = False
+    """It is to become one; no connection that was used before, nor one to be used again, is fit for that."""
 
     def _no_tunnel(self) -> tuple[ResponseHead, bytes]:
         """Instead of a 2xx that opens none: over HTTP/2 its client would take any for the yes (RFC 8441 section 5), and
@@ -349,12 +347,12 @@ class AnswerSide(Record):
         self.duration_s = now - self._started
         if self.body is not NO_BODY:
             self.bytes_in = self.body.received
-            self.body.let_go()
+            self.body = NO_BODY  # it refers to this exchange: without the cycle both are freed at once
         req = self.req
         if req is not None:
             if req.user is not None:
                 self.user = _in_words(req.user)
-            self.req = None  # it refers to this exchange: without the cycle both are freed at once
+            self.req = None  # as the body does
         self.plane.finished(self)
 
     if TYPE_CHECKING:

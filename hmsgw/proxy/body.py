@@ -153,10 +153,6 @@ class RequestBody:
         self._sent = b""
         self.replayable = False
 
-    def let_go(self) -> None:
-        """The exchange is over: the body and it refer to each other, and what is held would wait for the collector."""
-        self._held = self._sent = b""
-
     def rewind(self) -> None:
         """Send it again from its start."""
         self._held = self._sent + self._held
@@ -201,7 +197,7 @@ def _too_long(limit: int) -> str:
 
 
 class _NoBody(RequestBody):
-    """The body of a request that has none: one for all, never written."""
+    """The body of a request that has none, or is over: one for all, never written."""
 
     ended = True
 
@@ -209,6 +205,9 @@ class _NoBody(RequestBody):
         pass
 
     def check(self, limit: int) -> None:
+        pass
+
+    def send_to(self, connection: UpstreamStream) -> None:
         pass
 
     def forget_sent(self) -> None:

@@ -95,6 +95,7 @@ class Exchange(UploadSide):
         if head.protocol != "http/1.1":
             self.protocol = head.protocol
         if head.length != 0:
+            self.opens_tunnel = head.websocket
             self.body = TunnelBody(self) if head.websocket else RequestBody(self)
 
     # --- deciding

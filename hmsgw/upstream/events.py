@@ -18,8 +18,7 @@ class UpstreamEvents(Protocol):
     """What the exchange that leases a connection is told. Each call may end the lease. opens_tunnel: it asks the
     upstream for a WebSocket."""
 
-    @property
-    def opens_tunnel(self) -> bool: ...
+    opens_tunnel: bool
 
     def upstream_informational(self, head: ResponseHead) -> None:
         """A 1xx answer but 101."""

@@ -254,14 +254,11 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def _answer(self, event: ResponseReceived) -> None:
         stream = self._streams.get(event.stream_id)
         if stream is not None and stream.exchange is not None:
-            exchange = stream.exchange
             try:
                 if stream.answer(event.headers, event.end_stream):
                     self._told.append(stream)
-                    return
             except UpstreamFault as fault:
                 stream.fail(UPSTREAM_PROTOCOL, str(fault))
-            exchange.flush_edge()
 
     def _informational(self, event: InformationalResponseReceived) -> None:
         stream = self._streams.get(event.stream_id)
@@ -293,10 +290,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         if ended:
             if self._joined:
                 self._hand_over()
-            exchange = stream.exchange
             stream.end(())
-            if exchange is not None:
-                exchange.flush_edge()
 
     def _hand_over(self) -> None:
         """What came for one stream, in however many frames, is one piece to all who come after."""
@@ -310,12 +304,10 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def _trailers(self, event: TrailersReceived) -> None:
         stream = self._streams.get(event.stream_id)
         if stream is not None and stream.exchange is not None:
-            exchange = stream.exchange
             try:
                 stream.trailers(event.headers)
             except UpstreamFault as fault:
                 stream.fail(UPSTREAM_PROTOCOL, str(fault))
-            exchange.flush_edge()
 
     def _stream_reset(self, event: StreamReset) -> None:
         self._resets.add(event.stream_id)
@@ -324,8 +316,10 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def _stream_closed(self, event: StreamClosed) -> None:
         number = event.stream_id
         by_peer = number in self._resets
-        self._resets.discard(number)
-        self._frames.closed(number, by_us=not by_peer and event.error_code != ErrorCode.NO_ERROR)
+        if by_peer:
+            self._resets.discard(number)
+        elif event.error_code != ErrorCode.NO_ERROR:
+            self._frames.closed(number, by_us=True)  # what the backend ends is seen in its frames
         stream = self._streams.pop(number, None)
         if stream is not None:
             self._written.discard(stream)

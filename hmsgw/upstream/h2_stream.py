@@ -31,7 +31,7 @@ from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.http2 import ErrorCode, NGH2Error, Session
 from hmsgw.wire.http2_answers import AnswerReader, response_head
 from hmsgw.wire.http2_budget import Budget
-from hmsgw.wire.http2_heads import field_pairs, trailer_fields
+from hmsgw.wire.http2_heads import field_pairs
 
 _MAX_INTERIM = 32
 #: What may wait for the backend's window before the client is paused.
@@ -243,7 +243,7 @@ class UpstreamStream(UpstreamClock):
     def trailers(self, pairs: Pairs) -> None:
         """The end, with trailers. Raises UpstreamFault."""
         try:
-            fields = trailer_fields(pairs)
+            fields = self._carrier.heads.read_trailers(pairs)
         except BadLine as bad:
             raise UpstreamFault(f"The upstream's trailers can't be read. {bad}") from None
         self.end(fields)
@@ -254,6 +254,8 @@ class UpstreamStream(UpstreamClock):
         if head is None or exchange is None or not self._request_ended or not self._reading:
             self._tell()
             self._finished(trailers)
+            if exchange is not None:
+                exchange.flush_edge()
             return
         early = self._early
         self._end_lease()
@@ -275,7 +277,8 @@ class UpstreamStream(UpstreamClock):
     def closed(self, code: int, *, by_peer: bool) -> None:
         """The stream is over. by_peer: the backend said so."""
         if self.exchange is None:
-            self._give_back()
+            if self._held:
+                self._give_back()
         elif code == ErrorCode.REFUSED_STREAM:
             self.refused()
         elif by_peer:
@@ -313,9 +316,11 @@ class UpstreamStream(UpstreamClock):
         self.exchange = None
         self._head = None
         self._early = []
-        self._carrier.deadlines.forget(self)
-        self._give_back()
-        self._carrier.released(self)
+        carrier = self._carrier
+        carrier.deadlines.forget(self)
+        if self._held:
+            self._give_back()
+        carrier.released(self)
 
     def _leave(self) -> None:
         """RFC 9113 section 8.1: the rest of the request is not wanted."""

@@ -16,6 +16,7 @@ from hmsgw.wire.fieldlines import BadLine, FieldPairs
 from hmsgw.wire.fieldnames import HOP_BY_HOP, HTTP1_ONLY
 from hmsgw.wire.headers import TOKEN, Field
 from hmsgw.wire.heads import ResponseHead
+from hmsgw.wire.http2_heads import trailer_fields
 
 _STATUS = re.compile(rb"[1-9][0-9]{2}")
 _BREAKS = re.compile(rb"[\r\n\0]")
@@ -74,12 +75,21 @@ def response_head(pairs: Pairs, ended: bool, request_method: bytes) -> ResponseH
 class AnswerReader:
     """Reads the heads of one connection's answers. One that is like the last, as most are, is not read again."""
 
-    __slots__ = ("_ended", "_head", "_pairs")
+    __slots__ = ("_ended", "_head", "_pairs", "_trailer_pairs", "_trailers")
 
     def __init__(self) -> None:
         self._pairs: Pairs = ()
         self._head = ResponseHead(0, [], None)
         self._ended = True
+        self._trailer_pairs: Pairs = ()
+        self._trailers: list[Field] = []
+
+    def read_trailers(self, pairs: Pairs) -> list[Field]:
+        """As `trailer_fields`; not to be written."""
+        if pairs != self._trailer_pairs:
+            self._trailers = trailer_fields(pairs)
+            self._trailer_pairs = pairs
+        return self._trailers
 
     def read(self, pairs: Pairs, ended: bool, request_method: bytes) -> ResponseHead:
         """As `response_head`."""

@@ -33,6 +33,8 @@ class FrameOrder:
     """
 
     __slots__ = ("_before", "_head", "_last", "_skip", "_streams", "idle")
+    _ending = 0
+    """The flags of a frame that ends what its sender has to say on a stream, if that is looked for."""
 
     def __init__(self) -> None:
         self._skip = _PREFACE_BYTES
@@ -61,9 +63,11 @@ class FrameOrder:
             work += 1
             high, low, kind, flags, number = _header_at(data, at)
             number &= 0x7FFFFFFF
-            if kind <= _RST_STREAM:
-                if kind == _HEADERS:
-                    work += _A_REQUEST - 1
+            if kind == _HEADERS:
+                work += _A_REQUEST - 1
+            if kind < _PRIORITY and not flags & self._ending and self._streams.get(number) == _OPEN:
+                pass  # as nearly all are
+            elif kind <= _RST_STREAM:
                 fault = self._heed(kind, flags, number, data, at)
                 if fault is not None:
                     return end - before, fault
@@ -132,6 +136,7 @@ class ServerFrames(FrameOrder):
     stream is known from `opened` on, and what was not opened is the library's to judge."""
 
     __slots__ = ()
+    _ending = _END_STREAM
 
     def __init__(self) -> None:
         super().__init__()

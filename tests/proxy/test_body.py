@@ -157,17 +157,6 @@ class BodyTests(SynchronousTestCase):
         body.lost()
         self.failureResultOf(waiting, CancelledError)
 
-    def test_let_go(self) -> None:
-        """Nothing of it is kept when the exchange is over, whether it was sent or not."""
-        body = self.body()
-        body.arrived(b"sent", Upstream())
-        body.arrived(b"held", None)
-        body.let_go()
-        body.rewind()
-        upstream = Upstream()
-        body.send_to(upstream)
-        self.assertEqual([], upstream.pieces)
-
     def test_no_body(self) -> None:
         """What a request without a body has is one object for all, which nothing changes."""
         NO_BODY.rewind()

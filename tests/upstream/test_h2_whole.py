@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.model import Limits, Service
-from hmsgw.upstream import h2_stream
+from hmsgw.wire import http2_answers
 from hmsgw.wire.fieldlines import BadLine
 from tests.walks.h2_client import H2Client, frame
 from tests.walks.h2_server import H2Server
@@ -261,7 +261,7 @@ class AnswerTests(SynchronousTestCase):
         def unreadable(pairs: Any) -> Any:
             raise BadLine("A field's value begins with white space.")
 
-        self.patch(h2_stream, "trailer_fields", unreadable)
+        self.patch(http2_answers, "trailer_fields", unreadable)
         walk = Walk(service=H2C, limits=Limits(buffer=16384))
         client = H2Client(walk)
         server = None
