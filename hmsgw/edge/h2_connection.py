@@ -139,7 +139,8 @@ class H2Connection(H2Writer, TwistedProtocol):
             if self._new:
                 new, self._new = self._new, []
                 for stream in new:
-                    stream.read_so_far()
+                    if stream.unfinished:
+                        stream.read_so_far()
         finally:
             self._busy = False
         if broken is not None:

@@ -67,13 +67,10 @@ class RequestBody:
         """It has at least so many."""
         return max(self.received, self._exchange.head.length or 0)
 
-    @property
-    def can_go_whole(self) -> bool:
-        """Nothing has gone yet, all of it is here, and nobody has a say in it on the way."""
-        return self.ended and not self._end_sent and not self._trailers and not self._exchange.rewrites_body
-
-    def sent_whole(self) -> bytes:
-        """All of it, which is on its way now."""
+    def sent_whole(self) -> bytes | None:
+        """All of it, which is on its way now: if nothing has gone yet, all is here, and nobody has a say in it."""
+        if not self.ended or self._end_sent or self._trailers or self._exchange.rewrites_body:
+            return None
         body, self._held = bytes(self._held), b""
         self._end_sent = True
         if self.replayable:

@@ -38,7 +38,7 @@ from hmsgw.reasons import (
     Reason,
 )  # fmt: skip
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.grpc import GRPC, call_kind, given_s
+from hmsgw.wire.grpc import GRPC, call_in, call_kind
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
@@ -129,17 +129,16 @@ class Exchange(UploadSide):
         req = self.req = Request(self, method, text_path, self.query, client_fields(head))
         total_s = found.total_s
         if self.body is not NO_BODY or method == "POST":
-            self.call = call_kind(head.fields)
-            if self.call is not None:
-                try:
-                    waits_s = given_s(head.fields)
-                except EdgeFault as fault:
-                    self.refuse(fault.reason, fault.detail)
-                    return
-                if waits_s is not None:
-                    total_s = waits_s if total_s is None else min(waits_s, total_s)
-                    self.call_ends_at = self._started + total_s
-                    self.changes_head = True
+            try:
+                self.call, waits_s = head.call or call_in(head)
+            except EdgeFault as fault:
+                self.call = call_kind(head.fields)
+                self.refuse(fault.reason, fault.detail)
+                return
+            if waits_s is not None:
+                total_s = waits_s if total_s is None else min(waits_s, total_s)
+                self.call_ends_at = self._started + total_s
+                self.changes_head = True
         if total_s is not None:
             plane.deadlines.arm(self, self._started + total_s)
         chain = found.chain
@@ -250,8 +249,9 @@ class Exchange(UploadSide):
             return
         if method not in _IDEMPOTENT and not connection.http2:
             self.body.forget_sent()
-        if connection.http2 and self.body.can_go_whole:
-            connection.send_request(method, encoded, now, self.body.sent_whole())
+        whole = self.body.sent_whole() if connection.http2 else None
+        if whole is not None:
+            connection.send_request(method, encoded, now, whole)
             return
         connection.begin_request(method, encoded, self.head.chunked or self.rewrites_body)
         self.body.send_to(connection)

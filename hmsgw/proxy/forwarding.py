@@ -189,10 +189,14 @@ def forwarded_pairs(exchange: Exchange, connection: Any) -> list[tuple[bytes, by
         managed = peer.managed_pairs = pairs_of(peer.managed)
     request_id, trace_id = exchange.request_id, exchange.trace_id
     trace = exchange.traceparent or f"00-{trace_id}-{trace_id[16:]}-01".encode()
-    method = b"CONNECT" if exchange.opens_tunnel else exchange.sent_method or head.method
+    target, method = head.target, head.method
+    if exchange.edited or exchange.respelled or exchange.entry.changes_path:
+        method, target = exchange.sent_method or method, _target(exchange)
+    if exchange.opens_tunnel:
+        method = b"CONNECT"
     asked = [
         (b":method", method), (b":scheme", connection.scheme),
-        (b":authority", exchange.authority or connection.name.encode()), (b":path", _target(exchange)),
+        (b":authority", exchange.authority or connection.name.encode()), (b":path", target),
         *pairs, *managed, (b"x-request-id", request_id.encode()), (b"traceparent", trace),
     ]  # fmt: skip
     if more:

@@ -110,10 +110,8 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     @property
     def has_room(self) -> bool:
         """For one more exchange."""
-        takes_more = self.is_ready and not self._going and not self._closing
-        return takes_more and self._leased < self._most and self._can_begin()
-
-    def _can_begin(self) -> bool:
+        if not self.is_ready or self._going or self._closing or self._leased >= self._most:
+            return False
         try:
             return bool(self.session.can_send_request)
         except NGH2Error:
@@ -214,7 +212,8 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
                 self._hand_over()
             told, self._told = self._told, []
             for stream in told:
-                stream.read_so_far()
+                if stream.exchange is not None:
+                    stream.read_so_far()
         finally:
             self._busy = False
         if broken is not None:

@@ -317,7 +317,8 @@ class UpstreamStream(UpstreamClock):
         self._head = None
         self._early = []
         carrier = self._carrier
-        carrier.deadlines.forget(self)
+        if self.wake_s < NEVER:
+            carrier.deadlines.forget(self)
         if self._held:
             self._give_back()
         carrier.released(self)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.headers import Field, octets
+from hmsgw.wire.heads import RequestHead
 
 GRPC = b"application/grpc"
 GRPC_WEB = b"application/grpc-web"
@@ -45,6 +46,13 @@ def given_s(fields: Iterable[Field]) -> float | None:
                 raise EdgeFault("grpc-timeout is one number of at most 8 digits with its unit, such as 500m.")
             given = int(match.group(1)) * _UNITS_S[match.group(2)]
     return given
+
+
+def call_in(head: RequestHead) -> tuple[bytes | None, float | None]:
+    """(`call_kind`, `given_s`) of a request, and kept in its head. Raises as `given_s` does, for a call only."""
+    kind = call_kind(head.fields)
+    head.call = kind, None if kind is None else given_s(head.fields)
+    return head.call
 
 
 def timeout_field(left_s: float) -> Field:

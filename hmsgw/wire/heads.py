@@ -42,7 +42,7 @@ class RequestHead:
     length is None. What most requests do not have is a default of the class, not a store for each.
 
     A client sends nearly the same head again and again. So a connection keeps the record and only sets method and
-    target anew; what was found out about the fields stays with them (`forwardable`, `encoded`, `pairs`).
+    target anew; what was found out about the fields stays with them (`forwardable`, `encoded`, `pairs`, `call`).
     """
 
     method: bytes
@@ -65,6 +65,8 @@ class RequestHead:
     """Those as HTTP/1.1 field lines, once asked for."""
     pairs: list[tuple[bytes, bytes]] | None = None
     """Those as HTTP/2 carries them, once asked for."""
+    call: tuple[bytes | None, float | None] | None = None
+    """What kind of call it is, and how long its caller waits (`wire.grpc`), once asked for."""
 
 
 def unreadable_request(is_head: bool) -> RequestHead:

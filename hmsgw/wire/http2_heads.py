@@ -48,7 +48,10 @@ class HeadReader:
         self._ended = True
 
     def read(self, pairs: tuple[tuple[bytes, bytes], ...], ended: bool) -> RequestHead:
-        """A request's head as a record. ended: no body follows. Raises EdgeFault."""
+        """A request's head as a record, not to be written: one that is equal to the last in all is that one. ended: no
+        body follows. Raises EdgeFault."""
+        if pairs == self._pairs and ended is self._ended:
+            return self._head
         if len(pairs) == len(self._pairs) and ended is self._ended:
             at = self._at
             name, target = pairs[at]

@@ -142,9 +142,8 @@ class ServerFrames(FrameOrder):
         super().__init__()
         self._skip = 0
 
-    def opened(self, number: int) -> None:
-        """We sent a request on this stream."""
-        self._open(number)
+    opened = FrameOrder._open
+    """We sent a request on this stream."""
 
     def _heed(self, kind: int, flags: int, number: int, data: bytes, at: int) -> int | None:
         if kind == _PRIORITY:
