@@ -292,6 +292,8 @@ class Gateway(MultiService):
             if upstream_s is not None:
                 entry.upstream_stats.upstream_s(upstream_s)
             write(request_line(exchange))
+            if exchange.grpc_status is not None:
+                entry.stats.call_ended(exchange.grpc_status)
             if reason and exchange.upstream_fault:
                 self.faults.fault(exchange)
 

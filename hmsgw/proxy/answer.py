@@ -23,7 +23,7 @@ from hmsgw.proxy.request import Request
 from hmsgw.proxy.sides import EdgeStream, UpstreamStream
 from hmsgw.proxy.tunnel import TunnelBody
 from hmsgw.reasons import BAD_REQUEST, DRAINING, PLUGIN_ERROR, UPSTREAM_PROTOCOL, Reason
-from hmsgw.wire.grpc import GRPC, status_fields
+from hmsgw.wire.grpc import GRPC, status_fields, status_in
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.representation import changed_fields, coding_of, part_in, without_ranges
@@ -226,6 +226,8 @@ class AnswerSide(Record):
                 body = b""
         self.status = head.code
         self._head_sent = True
+        if self.call is not None or self.reason:  # a refusal may be a call's that never became known as one
+            self.grpc_status = status_in(trailers or head.fields)
         if body is None:
             if head.switch:
                 self._open_tunnel(head)
@@ -280,6 +282,8 @@ class AnswerSide(Record):
     def _end(self, trailers: Sequence[Field]) -> None:
         if self.done:
             return
+        if trailers and self.call is not None:
+            self.grpc_status = status_in(trailers)
         if self._rewrites_answer:
             rest, trailers = self.transforms.response_end(changed_fields(trailers))
             if self.transforms.verdict is not None:
@@ -294,8 +298,11 @@ class AnswerSide(Record):
     def _cut(self, reason: Reason, detail: str) -> None:
         """The head is out, the rest can't follow: trailers tell a gRPC caller why; others, a broken connection."""
         self.reason = reason.word
+        tells = self.call == GRPC and self.protocol == "h2" and reason is not BAD_REQUEST
+        if tells:
+            self.grpc_status = reason.grpc_status
         self._finish(self.plane.seconds())
-        if self.call == GRPC and self.protocol == "h2" and reason is not BAD_REQUEST:
+        if tells:
             self.edge.send_end(status_fields(reason.grpc_status, detail))
         else:
             self.edge.cut()

@@ -36,6 +36,7 @@ class RouteStats(Protocol):
     def finished(
         self, method: str, status: int, reason: str, duration_s: float, bytes_in: int, bytes_out: int
     ) -> None: ...
+    def call_ended(self, grpc_status: int) -> None: ...
 
 
 class Entry:

@@ -36,6 +36,8 @@ class Record:
     upstream = ""
     status = 0
     reason = ""
+    grpc_status: int | None = None
+    """How a gRPC call ended, as its caller was told; None for what is no call, and where nobody said."""
     upstream_fault = ""
     """What the backend did wrong, in a sentence; "" where it did not end the exchange by that."""
     bytes_in = 0

@@ -76,6 +76,9 @@ def _of_routes(counted: Counted) -> Iterator[Metric]:
         "Requests that ended. reason: why the gateway answered itself or gave up, empty when it did not.",
         labels=[*labels, "method", "status", "reason"],
     )
+    calls = CounterMetricFamily(
+        "gateway_grpc_calls", "gRPC calls that ended, by what their callers were told.", labels=[*labels, "grpc_status"]
+    )
     duration = HistogramMetricFamily(
         "gateway_request_duration_seconds", "From a request's head to its answer's last byte.", labels=labels
     )
@@ -84,10 +87,13 @@ def _of_routes(counted: Counted) -> Iterator[Metric]:
     for key, stats in counted.routes.items():
         for series, count in stats.requests.items():
             requests.add_metric([*key, *series], count)
+        for status, count in stats.calls.items():
+            calls.add_metric([*key, status], count)
         _add_histogram(duration, [*key], stats.duration)
         bytes_in.add_metric([*key], stats.bytes_in)
         bytes_out.add_metric([*key], stats.bytes_out)
     yield requests
+    yield calls
     yield duration
     yield bytes_in
     yield bytes_out

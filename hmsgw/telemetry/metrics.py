@@ -18,6 +18,7 @@ from hmsgw.wire.heads import METHODS
 
 _METHODS = frozenset(METHODS.values())
 OTHER = "_OTHER"
+_LAST_GRPC_STATUS = 16
 MAX_SERIES = 300
 """Of `gateway_requests_total` for one route; past it a new status counts as its class (`5xx`) under `_OTHER`."""
 OUTCOMES = ("accepted", "refused", "rolled-back")
@@ -28,11 +29,13 @@ Labels = tuple[str, ...]
 class RouteStats:
     """What happened on one route. Create through `Metrics.route`, keep, and call `finished` once a request."""
 
-    __slots__ = ("_counts", "_sum_s", "bytes_in", "bytes_out", "cells")
+    __slots__ = ("_counts", "_sum_s", "bytes_in", "bytes_out", "calls", "cells")
 
     def __init__(self) -> None:
         self.cells: dict[tuple[str, int, str], list[int]] = {}
         """(method, status, reason) as callers say them -> the cell of the series they belong to."""
+        self.calls: dict[str, int] = {}
+        """grpc-status -> how many gRPC calls ended so."""
         self._counts = [0] * (len(BOUNDS_S) + 1)
         self._sum_s = 0.0
         self.bytes_in = 0
@@ -48,6 +51,11 @@ class RouteStats:
         self._sum_s += duration_s
         self.bytes_in += bytes_in
         self.bytes_out += bytes_out
+
+    def call_ended(self, grpc_status: int) -> None:
+        """Count a gRPC call, which is a request besides. Statuses that gRPC does not know are one."""
+        label = str(grpc_status) if grpc_status <= _LAST_GRPC_STATUS else OTHER
+        self.calls[label] = self.calls.get(label, 0) + 1
 
     def _cell(self, method: str, status: int, reason: str) -> list[int]:
         if method not in _METHODS:
@@ -97,6 +105,7 @@ class RouteCounts(NamedTuple):
     """A copy of a `RouteStats`."""
 
     requests: dict[tuple[str, str, str], int]
+    calls: dict[str, int]
     duration: Histogram
     bytes_in: int
     bytes_out: int
@@ -251,7 +260,7 @@ class Metrics:
         self._before_copy()
         return Counted(
             routes={
-                key: RouteCounts(stats.requests(), stats.duration, stats.bytes_in, stats.bytes_out)
+                key: RouteCounts(stats.requests(), stats.calls.copy(), stats.duration, stats.bytes_in, stats.bytes_out)
                 for key, stats in self._routes.items()
                 if stats.cells
             },

@@ -23,7 +23,7 @@ class Finished(Protocol):
 
     wall_s: seconds since 1970 at its start. path: without query. reason: "" when it simply passed. upstream: the
     endpoint's authority, "" for none. duration_s: until its last byte; upstream_s: of it, what the upstream took to
-    begin its answer, or to fail; None when it did neither.
+    begin its answer, or to fail; None when it did neither. grpc_status: how a gRPC call ended, None for what is none.
     """
 
     @property
@@ -68,6 +68,8 @@ class Finished(Protocol):
     def user(self) -> str | None: ...
     @property
     def config(self) -> str: ...
+    @property
+    def grpc_status(self) -> int | None: ...
 
 
 def request_line(f: Finished) -> bytes:
@@ -98,6 +100,9 @@ def request_line(f: Finished) -> bytes:
         "user": f.user,
         "config": f.config,
     }
+    grpc_status = f.grpc_status
+    if grpc_status is not None:
+        line["grpc_status"] = grpc_status
     try:
         # A copy: orjson's own bytes keep hold of the larger buffer they were written in, which costs ten times as
         # much as the copy once many lines wait to be written.

@@ -22,6 +22,7 @@ TIMEOUT = b"grpc-timeout"
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _MOST = 99_999_999
+UNKNOWN = 2
 
 
 def call_kind(fields: Iterable[Field]) -> bytes | None:
@@ -63,6 +64,14 @@ def timeout_field(left_s: float) -> Field:
     if number > _MOST:
         number, unit = min(int(left_s), _MOST), b"S"
     return TIMEOUT, TIMEOUT, b"%d%b" % (number, unit)
+
+
+def status_in(fields: Iterable[Field]) -> int | None:
+    """The grpc-status that stands there, None for none. What is no number is UNKNOWN, as callers read it."""
+    for lower, _, value in fields:
+        if lower == b"grpc-status":
+            return int(value) if value.isdigit() and len(value) <= 4 else UNKNOWN
+    return None
 
 
 def status_fields(status: int, message: str) -> list[Field]:

@@ -144,12 +144,16 @@ class GrpcTests(GatewayCase):
         self.assertEqual(body + b"||", self.channel.unary_unary("/test.Service/Echo")(body, timeout=PATIENCE_S))
 
     def test_trailers_only(self) -> None:
-        """A refusal of the service itself is its own: status, message, metadata; a method that is not there too."""
-        self.begin()
+        """A refusal of the service itself is its own: status, message, metadata; a method that is not there too. The
+        log and the metrics know."""
+        gateway = self.begin()
         error = self.refused("Fail")
         self.assertEqual((grpc.StatusCode.FAILED_PRECONDITION, "nicht so: \u00e4%"), (error.code(), error.details()))
         self.assertEqual("because", dict(error.trailing_metadata())["x-why"])
         self.assertIs(grpc.StatusCode.UNIMPLEMENTED, self.refused("Nothing").code())
+        lines = eventually("both are logged", lambda: [*gateway.lines("request")][1:] and gateway.lines("request"))
+        self.assertEqual([(200, 9), (200, 12)], [(line["status"], line["grpc_status"]) for line in lines])
+        self.assertEqual(1, gateway.metric("gateway_grpc_calls_total", route="/*", service="calls", grpc_status="9"))
 
     def test_deadline(self) -> None:
         """The service hears what is left of the time, and a call that passes it ends as such."""

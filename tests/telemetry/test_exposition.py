@@ -18,6 +18,7 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0
 #: The contract, section 9: sample name -> labels.
 NAMES = {
     "gateway_requests_total": {"route", "service", "method", "status", "reason"},
+    "gateway_grpc_calls_total": {"route", "service", "grpc_status"},
     "gateway_request_duration_seconds_bucket": {"route", "service", "le"},
     "gateway_request_duration_seconds_count": {"route", "service"},
     "gateway_request_duration_seconds_sum": {"route", "service"},
@@ -45,6 +46,7 @@ def busy() -> Metrics:
         read_endpoints=lambda: {("clinics", "up"): 2}, read_ages=lambda: {"clinics": 1.5}, read_lag=lambda: 0.25
     )
     metrics.route("/clinics/*", "clinics").finished("GET", 200, "", 0.02, 5, 51)
+    metrics.route("/clinics/*", "clinics").call_ended(9)
     metrics.route("", "").finished("GET", 404, "no-route", 0.001, 0, 100)
     metrics.service("clinics").upstream_s(0.015)
     metrics.connections("public", "http/1.1").n = 3

@@ -72,6 +72,17 @@ class KeepTests(SynchronousTestCase):
         self.assertEqual(set(counted.routes), {("/a", "one"), ("", "")})
         self.assertEqual(set(counted.services), {"one", ""})
 
+    def test_calls(self) -> None:
+        """How gRPC calls ended, by route; what gRPC does not know is one, however many numbers a service makes up."""
+        metrics = Metrics()
+        stats = metrics.route("/a", "one")
+        stats.finished("POST", 200, "", 0, 0, 0)
+        for status in (0, 9, 9, 16, 17, 9999):
+            stats.call_ended(status)
+        counted = metrics.copy()
+        stats.call_ended(0)
+        self.assertEqual(counted.routes["/a", "one"].calls, {"0": 1, "9": 2, "16": 1, "_OTHER": 2})
+
     def test_late_requests_of_gone_routes(self) -> None:
         """A request that ends after its route is gone does no harm, and does not bring the route back."""
         metrics = Metrics()

@@ -18,6 +18,7 @@ USUAL: dict[str, Any] = {
     "protocol": "http/1.1", "tls": "TLSv1.3", "route": "/clinics/*", "service": "clinic-registry",
     "upstream": "10.0.5.9:8080", "status": 200, "reason": "", "bytes_in": 0, "bytes_out": 51,
     "duration_s": 0.0123456, "upstream_s": 0.0111, "user": "alice", "config": "0123456789ab",
+    "grpc_status": None,
 }  # fmt: skip
 
 ORDER = [
@@ -39,6 +40,13 @@ class RequestLineTests(SynchronousTestCase):
         self.assertEqual(list(read), ORDER)
         self.assertEqual((read["ts"], read["event"]), ("2023-11-14T22:13:20.500000Z", "request"))
         self.assertEqual((read["duration_ms"], read["upstream_ms"]), (12.346, 11.1))
+
+    def test_grpc_status(self) -> None:
+        """A gRPC call's line tells how it ended, 0 too; no other line has the field."""
+        for status in (0, 9):
+            read = orjson.loads(line_of(grpc_status=status))
+            self.assertEqual(list(read), [*ORDER, "grpc_status"])
+            self.assertEqual(read["grpc_status"], status)
 
     def test_without_upstream(self) -> None:
         """A request that was refused has no upstream, user and TLS to tell of."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hmsgw.config.model import Service, Timeouts
+from hmsgw.chain.api import HTTPError
+from hmsgw.config.model import Route, Service, Timeouts
 from hmsgw.wire.grpc import given_s
 from tests.walks.h2_client import begin
 from tests.walks.h2_server import H2Server
-from tests.walks.walk import OK
+from tests.walks.walk import OK, Walk, chain_of
 
 HTTP1, H2C = Service(protocol="http/1.1"), Service(protocol="h2c")
 CANCEL = 8
@@ -78,6 +79,70 @@ class DeadlineTests(SynchronousTestCase):
         number = client.request(b"/a", b"POST", GRPC, (b"grpc-timeout", b"soon"), ended=False)
         self.assertEqual((200, b"13"), (client.got[number].status, client.got[number].fields[b"grpc-status"]))
         self.assertEqual([], walk.upstreams)
+
+
+class StatusTests(SynchronousTestCase):
+    """`grpc_status`: what the log and the metrics are told of a call's end."""
+
+    def logged(self, walk: Walk) -> int | None:
+        (finished,) = walk.finished
+        return finished.grpc_status
+
+    def test_trailers(self) -> None:
+        """As the service said behind its messages."""
+        walk, client = begin(service=H2C)
+        client.request(b"/svc/Do", b"POST", GRPC, ended=False)
+        server = H2Server(walk, walk.upstream)
+        server.head(server.last, GRPC)
+        server.data(server.last, b"\0\0\0\0\1x")
+        server.trailers(server.last, (b"grpc-status", b"9"))
+        self.assertEqual(9, self.logged(walk))
+
+    def test_trailers_only(self) -> None:
+        """As the service said in its head, whether the call was whole by then or not."""
+        for ended in (False, True):
+            walk, client = begin(service=H2C)
+            number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
+            if ended:
+                client.send(number, b"\0\0\0\0\1x", ended=True)
+            server = H2Server(walk, walk.upstream)
+            server.head(server.last, GRPC, (b"grpc-status", b"5"), ended=True)
+            client.pump()
+            self.assertEqual((b"5", True), (client.got[number].fields[b"grpc-status"], client.got[number].whole))
+            self.assertEqual(5, self.logged(walk))
+
+    def test_refused(self) -> None:
+        """The gateway's own refusals: by a plugin, for want of a route, and of a GET that calls itself a call."""
+
+        def no(req: object) -> None:
+            raise HTTPError(403, "No.")
+
+        for path, method, status in ((b"/a", b"POST", 7), (b"/b", b"POST", 12), (b"/a", b"GET", 7)):
+            walk, client = begin(chains=[chain_of(no)], routes=[Route(path="/a", service="svc", name="/a")])
+            client.request(path, method, GRPC)
+            self.assertEqual(status, self.logged(walk))
+
+    def test_cut(self) -> None:
+        """A call that is cut in the middle of its answer, if its caller can be told."""
+        walk, client = begin(service=HTTP1)
+        client.request(b"/svc/Do", b"POST", GRPC, ended=False)
+        client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
+        walk.upstream.lost()
+        self.assertEqual(14, self.logged(walk))
+        walk = Walk(service=HTTP1)
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n")
+        walk.upstream_sends(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
+        walk.upstream.lost()
+        self.assertIsNone(self.logged(walk))
+
+    def test_no_call(self) -> None:
+        """Of other requests nothing is told, answered, refused or with trailers."""
+        for path, answer in ((b"/a", OK), (b"/a", _HEAD + b"0\r\ngrpc-status: 3\r\n\r\n"), (b"/b", None)):
+            walk = Walk(routes=[Route(path="/a", service="svc", name="/a")])
+            walk.get(path)
+            if answer is not None:
+                walk.upstream_sends(answer)
+            self.assertIsNone(self.logged(walk))
 
 
 class EndTests(SynchronousTestCase):

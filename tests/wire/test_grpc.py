@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.grpc import GRPC, GRPC_WEB, GRPC_WEB_TEXT, call_kind, given_s, status_fields, timeout_field
+from hmsgw.wire.grpc import (
+    GRPC,
+    GRPC_WEB,
+    GRPC_WEB_TEXT,
+    call_kind,
+    given_s,
+    status_fields,
+    status_in,
+    timeout_field,
+)  # fmt: skip
 from hmsgw.wire.headers import Field
 
 
@@ -38,6 +47,12 @@ class CallTests(SynchronousTestCase):
         for value in (b"", b"1", b"S", b"-1S", b"1.5S", b"123456789S", b"1s", b"1 S", b"+1S", b"\xb2S"):
             self.assertRaises(EdgeFault, given_s, of(b"grpc-timeout", value))
         self.assertRaises(EdgeFault, given_s, of(b"grpc-timeout", b"1S", b"2S"))
+
+    def test_status_read(self) -> None:
+        """A number as it stands; what is none is UNKNOWN to callers, and no field is no status."""
+        for value, status in ((b"0", 0), (b"14", 14), (b"99", 99), (b"", 2), (b"ok", 2), (b"-1", 2), (b"9" * 5000, 2)):
+            self.assertEqual(status, status_in(of(b"grpc-status", value)), value[:9])
+        self.assertIsNone(status_in(of(b"grpc-message", b"7")))
 
     @given(st.floats(-5, 1e12))
     def test_what_is_left(self, left_s: float) -> None:
