@@ -226,8 +226,9 @@ class AnswerSide(Record):
                 body = b""
         self.status = head.code
         self._head_sent = True
-        if self.call is not None or self.reason:  # a refusal may be a call's that never became known as one
-            self.grpc_status = status_in(trailers or head.fields)
+        # A refusal may be a call's that never became known as one.
+        if (self.call is not None or self.reason) and self._ends_call(head, trailers) and not self._rewrites_answer:
+            body = b""
         if body is None:
             if head.switch:
                 self._open_tunnel(head)
@@ -238,6 +239,17 @@ class AnswerSide(Record):
         self.bytes_out = len(body)
         self._finish(now)
         self.edge.send_whole(head, body, now, trailers)
+
+    def _ends_call(self, head: ResponseHead, trailers: Sequence[Field]) -> bool:
+        """Note how a gRPC call ended, where its answer says so already. True for a head that is all of the answer
+        in HTTP/2 (doc/PROTOCOL-HTTP2.md, Trailers-Only): it ends the stream itself, or callers miss the status; and its
+        fields are the call's metadata, to which no length belongs."""
+        self.grpc_status = status_in(trailers or head.fields)
+        if self.grpc_status is None or self.protocol != "h2" or head.length != 0 or trailers:
+            return False
+        if not head.framed:
+            head.length = None
+        return True
 
     # --- a tunnel: an exchange whose bodies are what either side says from now on
 

@@ -38,7 +38,7 @@ from hmsgw.reasons import (
     Reason,
 )  # fmt: skip
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.grpc import GRPC, call_in, call_kind, status_in
+from hmsgw.wire.grpc import GRPC, call_in, call_kind
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
@@ -319,7 +319,7 @@ class Exchange(UploadSide):
                 if not head.body:
                     body = b""
         if self.call is not None:
-            self.grpc_status = status_in(trailers or head.fields)
+            self._ends_call(head, trailers)
         self.status = head.code
         self.bytes_out = len(body)
         self._finish(now)

@@ -27,7 +27,7 @@ PREFACE = PREFACE_HEAD + b"SM\r\n\r\n" + frame(4, 0, 0)
 
 @dataclass
 class Got:
-    """What came back for one stream. ended: the code of its end, None while it is open."""
+    """What came back for one stream. head_only: its head ended it. ended: the code of its end, None while it is open."""
 
     status: int = 0
     fields: dict[bytes, bytes] = field(default_factory=dict)
@@ -35,6 +35,7 @@ class Got:
     trailers: dict[bytes, bytes] = field(default_factory=dict)
     informational: list[int] = field(default_factory=list)
     whole: bool = False
+    head_only: bool = False
     ended: int | None = None
 
 
@@ -76,7 +77,7 @@ class H2Client:
         elif isinstance(event, events.ResponseReceived):
             got.status = int(event.headers[0][1])
             got.fields = dict(event.headers[1:])
-            got.whole = event.end_stream
+            got.whole = got.head_only = event.end_stream
         elif isinstance(event, events.DataReceived):
             got.body += event.data
             got.whole = event.end_stream

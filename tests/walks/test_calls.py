@@ -99,7 +99,8 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(9, self.logged(walk))
 
     def test_trailers_only(self) -> None:
-        """As the service said in its head, whether the call was whole by then or not."""
+        """As the service said in its head, whether the call was whole by then or not; which for the caller is the end,
+        too, and has no field that only HTTP needs but Date (RFC 9110 section 6.6.1)."""
         for ended in (False, True):
             walk, client = begin(service=H2C)
             number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
@@ -108,7 +109,9 @@ class StatusTests(SynchronousTestCase):
             server = H2Server(walk, walk.upstream)
             server.head(server.last, GRPC, (b"grpc-status", b"5"), ended=True)
             client.pump()
-            self.assertEqual((b"5", True), (client.got[number].fields[b"grpc-status"], client.got[number].whole))
+            got = client.got[number]
+            self.assertEqual({b"content-type", b"grpc-status", b"date"}, set(got.fields))
+            self.assertEqual((b"5", True), (got.fields[b"grpc-status"], got.head_only))
             self.assertEqual(5, self.logged(walk))
 
     def test_refused(self) -> None:
@@ -119,8 +122,9 @@ class StatusTests(SynchronousTestCase):
 
         for path, method, status in ((b"/a", b"POST", 7), (b"/b", b"POST", 12), (b"/a", b"GET", 7)):
             walk, client = begin(chains=[chain_of(no)], routes=[Route(path="/a", service="svc", name="/a")])
-            client.request(path, method, GRPC)
+            got = client.got[client.request(path, method, GRPC)]
             self.assertEqual(status, self.logged(walk))
+            self.assertEqual((True, None), (got.head_only, got.fields.get(b"content-length")))
 
     def test_cut(self) -> None:
         """A call that is cut in the middle of its answer, if its caller can be told."""
