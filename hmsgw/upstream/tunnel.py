@@ -22,6 +22,8 @@ from hmsgw.wire.websocket import GOING_AWAY, Direction, accept_of, close_frame, 
 
 #: How long the ends may take to close, when they have been told to, and what was written to be taken.
 CLOSING_S = 5.0
+#: True of a gateway that stops, and of a listener that a reload has changed.
+_FAREWELL = b"The gateway is closing this connection."
 
 
 class Tunnel:
@@ -39,10 +41,10 @@ class Tunnel:
         exchange = self.exchange
         if exchange is None or not self._is_open:
             return
-        up = self._up.end_with(close_frame(GOING_AWAY, masked=True))
+        up = self._up.end_with(close_frame(GOING_AWAY, _FAREWELL, masked=True))
         if up:
             self._say(up)
-        down = self._down.end_with(close_frame(GOING_AWAY, masked=False))
+        down = self._down.end_with(close_frame(GOING_AWAY, _FAREWELL, masked=False))
         self._end_soon()
         if down:
             exchange.upstream_data(down)

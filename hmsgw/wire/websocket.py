@@ -143,13 +143,13 @@ def _values(fields: Iterable[Field], name: bytes) -> list[bytes]:
     return [value for lower, _, value in fields if lower == name]
 
 
-def close_frame(status: int, *, masked: bool) -> bytes:
-    """A Close frame without a reason (RFC 6455 section 5.5.1). masked: as a client sends it."""
-    payload = status.to_bytes(2, "big")
+def close_frame(status: int, reason: bytes, *, masked: bool) -> bytes:
+    """A Close frame (RFC 6455 section 5.5.1). reason: UTF-8, at most 123 bytes. masked: as a client sends it."""
+    payload = status.to_bytes(2, "big") + reason
     if not masked:
-        return b"\x88\x02" + payload
+        return bytes((0x88, len(payload))) + payload
     mask = urandom(4)
-    return b"\x88\x82" + mask + bytes((payload[0] ^ mask[0], payload[1] ^ mask[1]))
+    return bytes((0x88, 0x80 | len(payload))) + mask + bytes(byte ^ mask[n & 3] for n, byte in enumerate(payload))
 
 
 #: The second byte of a frame -> the size of the whole frame, 0 where more bytes say it.

@@ -124,7 +124,7 @@ class MutatedTests(SynchronousTestCase):
             opened += 1
             self.assertEqual(1, len(walk.records), seed)
             for said, seen, goodbye in (
-                (mutation.up, mutation.seen_up, 8), (mutation.down, mutation.seen_down, len(AWAY)),
+                (mutation.up, mutation.seen_up, 4 + len(AWAY)), (mutation.down, mutation.seen_down, len(AWAY)),
             ):  # fmt: skip
                 if not said.startswith(seen):
                     self.assertTrue(mutation.drained, seed)

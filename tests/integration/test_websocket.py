@@ -324,6 +324,7 @@ class PolicyTests(ChatCase):
                 client.recv(10)
             assert closed.exception.rcvd is not None
             self.assertEqual(closed.exception.rcvd.code, 1001)
+            self.assertEqual(closed.exception.rcvd.reason, "The gateway is closing this connection.")
         eventually("the service heard it", lambda: [code for code, _ in server.ended] == [1001, 1001])
         assert gateway.child is not None
         self.assertEqual(gateway.child.wait(10), 0)
@@ -345,7 +346,7 @@ class PolicyTests(ChatCase):
         self.assertEqual(wire.exactly(6), b"\x82\x0ahalf")
         os.kill(gateway.pid, signal.SIGTERM)
         self.assertEqual(wire.rest(), b"")
-        eventually("the service heard it", lambda: b"".join(said)[:2] == b"\x88\x82")
+        eventually("the service heard it", lambda: b"".join(said)[:2] == b"\x88\xa9")
         assert gateway.child is not None
         self.assertEqual(gateway.child.wait(10), 0)
 

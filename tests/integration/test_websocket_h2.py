@@ -16,6 +16,7 @@ from tests.integration.origins import Ended, Received
 from tests.integration.running import Gateway, eventually, on_both_transports
 from tests.integration.test_http2 import Client
 from tests.integration.test_websocket import MIB, ChatCase
+from tests.walks.websocket import AWAY
 
 OPENED = ("sec-websocket-version", "13")
 
@@ -149,7 +150,7 @@ class WebSocketOverHttp2Tests(ChatCase):
         self.say(client, number, text(b"x"))
         self.hear(client, number, 3)
         os.kill(gateway.pid, signal.SIGTERM)
-        self.assertEqual(self.hear(client, number, 4), b"\x88\x02\x03\xe9")
+        self.assertEqual(self.hear(client, number, len(AWAY)), AWAY)
         client.until(lambda: False)
         self.assertIn(number, client.ended)
         client.close()

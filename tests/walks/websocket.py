@@ -12,7 +12,7 @@ from tests.walks.walk import Walk
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 FIELDS = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + KEY + b"\r\n"
 OPENING = b"GET /chat HTTP/1.1\r\nHost: api.example\r\n" + FIELDS + b"\r\n"
-AWAY = b"\x88\x02\x03\xe9"
+AWAY = b"\x88\x29\x03\xe9The gateway is closing this connection."
 """Close 1001, as a server says it."""
 
 

@@ -198,11 +198,13 @@ class DirectionTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """A Close frame, unmasked and masked; the mask is new each time."""
-        self.assertEqual(b"\x88\x02\x03\xe9", close_frame(GOING_AWAY, masked=False))
-        masked = close_frame(GOING_AWAY, masked=True)
-        self.assertEqual((b"\x88\x82", 8), (masked[:2], len(masked)))
-        self.assertEqual(1001, struct.unpack("!H", bytes(a ^ b for a, b in zip(masked[6:], masked[2:], strict=False)))[0])
-        self.assertGreater(len({close_frame(GOING_AWAY, masked=True)[2:6] for _ in range(5)}), 1)
+        for reason in (b"", b"bye", bytes(123)):
+            size, payload = 2 + len(reason), struct.pack("!H", 1001) + reason
+            self.assertEqual(bytes((0x88, size)) + payload, close_frame(GOING_AWAY, reason, masked=False))
+            masked = close_frame(GOING_AWAY, reason, masked=True)
+            self.assertEqual((bytes((0x88, 0x80 | size)), 6 + size), (masked[:2], len(masked)))
+            self.assertEqual(payload, bytes(byte ^ masked[2 + n % 4] for n, byte in enumerate(masked[6:])))
+        self.assertGreater(len({close_frame(GOING_AWAY, b"", masked=True)[2:6] for _ in range(5)}), 1)
 
     @given(frames, cuts)
     def test_passes(self, sent: list[bytes], at: list[int]) -> None:
