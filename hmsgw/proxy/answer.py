@@ -344,6 +344,9 @@ class AnswerSide(Record):
 
     def shut_down(self) -> None:
         """The gateway ends, and the time to drain is over; no response step is waited for."""
+        if self._head_sent:  # whoever has had a part of it decides whether to ask again
+            self.stop_for(DRAINING, "The gateway stopped, and the call was cut.")
+            return
         detail = "The gateway is stopping; send the request again."
         self.stop_for(DRAINING, detail)
         if not self.done:

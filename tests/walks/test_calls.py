@@ -162,6 +162,23 @@ class EndTests(SynchronousTestCase):
         got = client.got[number]
         self.assertEqual((b"14", "upstream-reset"), (got.trailers[b"grpc-status"], walk.records[0][3]))
 
+    def test_gateway_stops(self) -> None:
+        """A call that is under way when the time to drain is over ends as UNAVAILABLE; only one without an answer is
+        asked to come again: messages that were delivered would be delivered twice."""
+        for begun, words in ((True, b"call was cut"), (False, b"send the request again")):
+            walk, client = begin(service=HTTP1)
+            number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
+            if begun:
+                client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
+            walk.door.drain()
+            walk.door.stop_all()
+            client.pump()
+            got = client.got[number]
+            end = got.trailers if begun else got.fields
+            self.assertEqual((b"14", True), (end[b"grpc-status"], got.whole))
+            self.assertIn(words, end[b"grpc-message"])
+            self.assertEqual("draining", walk.records[0][3])
+
     def test_upstream_resets(self) -> None:
         """The code of a backend's reset is told in gRPC's words (doc/PROTOCOL-HTTP2.md), whether it had begun or not."""
         for code, status in ((2, b"13"), (0, b"13"), (CANCEL, b"1"), (11, b"8"), (12, b"7")):
