@@ -28,6 +28,7 @@ from hmsgw import __version__
 from hmsgw.config.differences import differences
 from hmsgw.config.endpoint import bracketed
 from hmsgw.config.faults import Refused
+from hmsgw.config.load import file_meant
 from hmsgw.control.explain import explain
 from hmsgw.control.notify import Notifier
 from hmsgw.control.options import UsageFault
@@ -38,7 +39,14 @@ from hmsgw.control.socket import ControlFactory, Refusal, listen
 from hmsgw.control.threads import in_daemon_thread
 from hmsgw.generation import Candidate
 from hmsgw.governance.audit import AuditLog
-from hmsgw.governance.policy import check_command, next_command, notice_of_dev, refusal_of_unsigned, reload_command
+from hmsgw.governance.policy import (
+    check_command,
+    list_command,
+    next_command,
+    notice_of_dev,
+    refusal_of_unsigned,
+    reload_command,
+)
 from hmsgw.heap import Heap
 from hmsgw.startup import Prepared, check_policy, own_words, read
 from hmsgw.status import status_of
@@ -198,6 +206,9 @@ class GatewayService(MultiService):
             raise NotTaken([str(fault)], next_command(path, **{**options.said, "port": None})) from None
         except Refused as refused:
             advice = check_command(path, options.environment)
+            if not os.path.exists(path):
+                meant = file_meant(path)
+                advice = list_command(path) if meant is None else reload_command(meant, options.state_dir)
             raise NotTaken([str(fault) for fault in refused.faults], advice) from None
         # Here, in a thread: ten thousand routes are not compared in the reactor's time.
         self._differs = candidate, _differences(self.gateway.candidate, candidate)

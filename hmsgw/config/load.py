@@ -7,12 +7,14 @@ Strategy: plain blocking code for a thread; the YAML file and every file that it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os.path import abspath, basename, dirname
+from difflib import get_close_matches
+from os import listdir
+from os.path import abspath, basename, dirname, isfile, join, split, splitext
 from typing import NamedTuple
 
 from hmsgw.config import text
 from hmsgw.config.bundle import Bundle
-from hmsgw.config.faults import Fault, Refused
+from hmsgw.config.faults import Fault, Refused, quoted
 from hmsgw.config.model import Config
 from hmsgw.config.parse import parse_config
 from hmsgw.config.places import Where
@@ -36,8 +38,23 @@ def load(path: str, *, environ: Mapping[str, str], state_dir: str) -> Loaded:
     try:
         content = bundle.read(basename(path))
     except (OSError, ValueError) as error:
-        raise Refused([Fault(Where(path, 1, 1), f"this file can't be read: {_why(error)}")]) from None
+        meant = file_meant(path) if isinstance(error, FileNotFoundError) else None
+        hint = "" if meant is None else f"; did you mean {quoted(basename(meant))}?"
+        raise Refused([Fault(Where(path, 1, 1), f"this file can't be read: {_why(error)}{hint}")]) from None
     return _parsed(path, content, bundle, {**environ, "STATE_DIRECTORY": state_dir})
+
+
+def file_meant(path: str) -> str | None:
+    """Of a path where there is no file: the path beside it that reads most like it, None for none. Blocking."""
+    folder, name = split(path)
+    try:
+        there = [entry for entry in listdir(folder or ".") if isfile(join(folder, entry))]
+    except (OSError, ValueError):
+        return None
+    # Without its ending: every other configuration has the same.
+    stems = {splitext(entry)[0]: entry for entry in there if splitext(entry)[1] in (".yaml", ".yml")}
+    close = get_close_matches(splitext(name)[0], stems, 1)
+    return join(folder, stems[close[0]]) if close else None
 
 
 def _parsed(path: str, content: bytes, bundle: Bundle, environ: Mapping[str, str]) -> Loaded:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from os.path import basename
+from os.path import basename, dirname
 
 
 def refusal_of_unsigned(file: str, *, dev: bool) -> str | None:
@@ -26,6 +26,11 @@ def next_command(file: str, **options: object) -> str:
 def check_command(file: str, environment: str | None) -> str:
     """What to type to see what is wrong with a file."""
     return shlex.join(["hms-gateway", "check", file, *_said({"environment": environment})])
+
+
+def list_command(file: str) -> str:
+    """What to type to see which files there are where one is not."""
+    return shlex.join(["ls", dirname(file) or "."])
 
 
 def reload_command(file: str, state_dir: str) -> str:

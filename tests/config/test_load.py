@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.config.faults import Refused
-from hmsgw.config.load import Loaded, load
+from hmsgw.config.load import Loaded, file_meant, load
 
 
 class LoadTests(SynchronousTestCase):
@@ -51,6 +51,18 @@ registry: {kind: file, path: services.yaml}
         self.assertTrue(fault.endswith("nothing.yaml:1:1: this file can't be read: No such file or directory"), fault)
         for path in (str(self.folder), str(self.folder) + "/", "", "\0", "/dev/zero"):
             self.assertEqual(len(self.refused("", path)), 1)
+
+    def test_misspelt(self) -> None:
+        """Of a file that is not there the most similar configuration beside it is named, and nothing else."""
+        for name in ("routes.yaml", "prod.yml", "routes.txt", "other"):
+            (self.folder / name).write_text("routes: []\n")
+        (self.folder / "route.yaml").mkdir()
+        for name, meant in (("rutes.yaml", "routes.yaml"), ("routes.yml", "routes.yaml"), ("prods.yaml", "prod.yml")):
+            self.assertEqual(file_meant(str(self.folder / name)), str(self.folder / meant))
+            (fault,) = self.refused("", str(self.folder / name))
+            self.assertTrue(fault.endswith(f"No such file or directory; did you mean `{meant}`?"), fault)
+        for name in ("x.yaml", "", "\0", "no/routes.yaml", "other.yaml"):
+            self.assertIsNone(file_meant(str(self.folder / name)), name)
 
     def test_missing_files(self) -> None:
         """Each file that is named and not there, at the line that names it, beside all other faults."""

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.governance.policy import (
     check_command,
+    list_command,
     next_command,
     notice_of_dev,
     refusal_of_environment,
@@ -41,6 +42,8 @@ class PolicyTests(SynchronousTestCase):
         )
         self.assertEqual(check_command("r.yaml", "prod"), "hms-gateway check r.yaml --environment prod")
         self.assertEqual(check_command("r.yaml", None), "hms-gateway check r.yaml")
+        self.assertEqual(list_command("/s t/r.yaml"), "ls '/s t'")
+        self.assertEqual(list_command("r.yaml"), "ls .")
         self.assertEqual(reload_command("r.yaml", "/s"), "hms-gateway reload r.yaml --state-dir /s")
 
     def test_environment(self) -> None:

@@ -250,6 +250,15 @@ class ReloadTests(GatewayCase):
         admin = f"--admin-port {gateway.admin_port}"
         self.assertEqual(advice, f"next: hms-gateway {start} {admin} --environment prod")
 
+    def test_next_command_without_a_file(self) -> None:
+        """Where there is no file, there is nothing to check: the command names one that is there, or shows them."""
+        gateway = self.gateway(self.config())
+        state = f"--state-dir {gateway.state_dir}"
+        for name, advice in (("rotues.yaml", f"hms-gateway reload {gateway.config} {state}"), ("x.yaml", f"ls {gateway.folder}")):
+            refused = gateway.command("reload", os.path.join(gateway.folder, name))
+            self.assertIn("No such file or directory", refused.stderr)
+            self.assertEqual(f"next: {advice}", refused.stderr.splitlines()[-1])
+
     def test_next_command_for_a_port(self) -> None:
         """When a port is taken, it is the same reload again."""
         taken = socket.create_server(("127.0.0.1", 0))
