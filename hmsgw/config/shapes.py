@@ -17,6 +17,8 @@ from hmsgw.config.reading import FAILED, NamedFile, Reading
 from hmsgw.config.values import Listed, Mapped, Scalar, Value
 
 _FIELD_VALUE = FieldValue()
+#: Words for `off`, if YAML had them, or were it spelt otherwise.
+_NO = frozenset({"off", "no", "n", "none", "never", "disabled"})
 _NOT_YET = "is not in this version; leave it out"
 
 
@@ -76,8 +78,11 @@ class OrOff(Shape):
         self._shape = shape
 
     def read(self, value: Value, key: str, reading: Reading) -> Any:
-        if isinstance(value, Scalar) and value.is_off:
-            return None
+        if isinstance(value, Scalar):
+            if value.is_off:
+                return None
+            if value.text.lower() in _NO:
+                return reading.fault(value.where, key, f"{shown(value)} is text in YAML 1.2; write `off`")
         return self._shape.read(value, key, reading)
 
     def schema(self, ref: Callable[[type], dict[str, Any]]) -> dict[str, Any]:

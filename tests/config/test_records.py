@@ -80,6 +80,10 @@ class RecordTests(SynchronousTestCase):
             found = self.taken(f"{{maybe: {word}, wait: {word}}}")
             self.assertEqual((found.maybe, found.wait), (None, None))
         self.assertEqual(self.taken("{maybe: {name: a}, wait: 2s}").wait, 2.0)
+        for word in ("no", "No", "OFF", "none", "'disabled'"):
+            bare = word.strip("'")
+            for key in ("maybe", "wait"):
+                self.refused(f"{key}: {word}", f"1:{len(key) + 3}: {key}: `{bare}` is text in YAML 1.2; write `off`")
 
     def test_flag(self) -> None:
         """true and false, and no word for them."""
