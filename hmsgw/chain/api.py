@@ -66,11 +66,13 @@ class Response:
 
 
 class OptionError(ValueError):
-    """A fault in a plugin's options. `option`: the key at fault (dotted, `keys[0].name`), or None for the whole."""
+    """A fault in a plugin's options. `option`: the key at fault (dotted, `keys[0].name`), or None for the whole.
+    `others`: more faults, to be told together with it."""
 
-    def __init__(self, message: str, option: str | None = None) -> None:
+    def __init__(self, message: str, option: str | None = None, *, others: Sequence[OptionError] = ()) -> None:
         super().__init__(message)
         self.option = option
+        self.others = tuple(others)
 
 
 class Client(Protocol):

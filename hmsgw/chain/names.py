@@ -149,7 +149,7 @@ class Names:
         try:
             self._verify(module, settings)
         except OptionError as error:
-            self._fault(meaning.use, error.option, f"{meaning.plugin}: {error}")
+            self._option_faults(meaning.use, meaning.plugin, error)
             return None
         except Exception as error:
             self._fault(meaning.use, None, f"{meaning.plugin} can't be checked: {in_words(error)}")
@@ -206,7 +206,7 @@ class Names:
         try:
             made = configure(_copy(meaning.options or {}))
         except OptionError as error:
-            self._fault(meaning.use, error.option, f"plugin {dropin.name}: {error}")
+            self._option_faults(meaning.use, f"plugin {dropin.name}", error)
             return None
         except BaseException as error:
             line = _line_in(error, dropin.file.path)
@@ -234,6 +234,10 @@ class Names:
                 f"one of your own into plugins/{file}.py beside this file"
             )
         return f"no plugin is called `{name}`; a plugin of your own goes into plugins/{file}.py beside this file"
+
+    def _option_faults(self, use: PluginUse, whose: str, error: OptionError) -> None:
+        for one in (error, *error.others):
+            self._fault(use, one.option, f"{whose}: {one}")
 
     def _fault(self, use: PluginUse, option: str | None, message: str) -> None:
         self._faults.append(Fault(place(use, option), message))

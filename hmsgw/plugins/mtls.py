@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
@@ -132,6 +132,12 @@ class Mtls:
 
 def verify(settings: Settings, *_: object) -> None:
     """Raises OptionError for lists that could never match, and for fields that can't carry what is asked."""
+    faults = [*_faults_of_lists(settings), *_faults_of_headers(settings.headers)]
+    if faults:
+        raise OptionError(str(faults[0]), faults[0].option, others=faults[1:])
+
+
+def _faults_of_lists(settings: Settings) -> Iterator[OptionError]:
     for option, read, texts in (
         ("sans", _san, settings.sans),
         ("fingerprints", _fingerprint, settings.fingerprints),
@@ -141,18 +147,17 @@ def verify(settings: Settings, *_: object) -> None:
             try:
                 read(text)
             except ValueError as error:
-                raise OptionError(str(error), f"{option}[{n}]" if len(texts) > 1 else option) from None
-    _check_headers(settings.headers)
+                yield OptionError(str(error), f"{option}[{n}]" if len(texts) > 1 else option)
 
 
-def _check_headers(headers: Mapping[str, Any]) -> None:
+def _faults_of_headers(headers: Mapping[str, Any]) -> Iterator[OptionError]:
     for what in headers:
         if what not in _TOLD:
-            raise OptionError(f"{what!r} is nothing of a certificate; there are {', '.join(_TOLD)}", "headers")
+            yield OptionError(f"{what!r} is nothing of a certificate; there are {', '.join(_TOLD)}", f"headers.{what}")
     try:
         field_names(headers)
     except ValueError as error:
-        raise OptionError(str(error), "headers") from None
+        yield OptionError(str(error), "headers")
 
 
 def build(settings: Settings, tools: Tools, use: UseInfo) -> Mtls:

@@ -139,6 +139,16 @@ class FaultTests(SynchronousTestCase):
             fault = self.fault(use("a", 4, x=1), plugins__a=text.format(option))
             self.assertEqual(fault, f"routes.yaml:{place}: plugin a: too big")
 
+    def test_option_errors(self) -> None:
+        """Several that come together are told together, each at its place."""
+        source = (
+            "from hmsgw.chain.api import OptionError\n"
+            "def configure(options): raise OptionError('bad', 'x', others=[OptionError('worse', 'y'), OptionError('odd')])"
+        )
+        faults = faults_of(config(route(use("a", 4, x=1, y=2))), bundle(plugins__a=source))
+        said = [fault.partition(" ")[2] for fault in faults]
+        self.assertEqual(["plugin a: odd", "plugin a: bad", "plugin a: worse"], said)
+
     def test_configure_raises(self) -> None:
         """Anything else that configure raises is told at the use, with the line of the plugin."""
         for what in ("ValueError('bad')", "KeyError('x')", "SystemExit(1)", "KeyboardInterrupt"):

@@ -170,3 +170,12 @@ class OptionTests(SynchronousTestCase):
         ):
             error = self.assertRaises(OptionError, verify, Settings(**options))  # type: ignore[arg-type]
             self.assertIn(words, str(error))
+
+    def test_all_at_once(self) -> None:
+        """Every fault is told, each at its own option."""
+        error = self.assertRaises(OptionError, verify, Settings(
+            sans=("DNS:a.example.gov", "b", "c"), subjects=("clerk",), fingerprints=("ab",),
+            headers={"name": "X-Name", "subject": "Authorization"},
+        ))  # fmt: skip
+        told = [one.option for one in (error, *error.others)]
+        self.assertEqual(["sans[1]", "sans[2]", "fingerprints", "subjects", "headers.name", "headers"], told)
