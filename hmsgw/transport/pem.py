@@ -60,12 +60,16 @@ def read_pair(chain_pem: bytes, key_pem: bytes) -> Leaf:
     try:
         certificate = x509.load_pem_x509_certificate(chain_pem)
     except ValueError:
+        if _is_key_only(chain_pem):
+            raise BadCertificate("the certificate's file holds a private key, and no certificate; name the other") from None
         raise BadCertificate("the certificate is not PEM, or what is between its lines is damaged") from None
     try:
         key = load_pem_private_key(key_pem, None)
     except TypeError:
         raise BadCertificate("the key is encrypted; store it without a passphrase, for the gateway only") from None
     except (ValueError, UnsupportedAlgorithm):
+        if b"BEGIN CERTIFICATE" in key_pem and b"PRIVATE KEY-----" not in key_pem:
+            raise BadCertificate("the key's file holds a certificate, and no private key; name the other") from None
         raise BadCertificate("the key is not PEM, damaged, or of no kind that can be used") from None
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
@@ -85,12 +89,16 @@ def read_authorities(pem: bytes) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(pem)
     except ValueError:
-        if b"PRIVATE KEY-----" in pem and b"BEGIN CERTIFICATE" not in pem:
+        if _is_key_only(pem):
             raise BadCertificate("it holds a private key, and no certificate of a CA") from None
         raise BadCertificate("the CA is not PEM, or what is between its lines is damaged") from None
     if not any(_may_vouch(one) for one in found):
         raise BadCertificate("no certificate in it is a CA's: they vouch for nobody else (`CA:FALSE`)")
     return found
+
+
+def _is_key_only(pem: bytes) -> bool:
+    return b"PRIVATE KEY-----" in pem and b"BEGIN CERTIFICATE" not in pem
 
 
 def _may_vouch(certificate: x509.Certificate) -> bool:

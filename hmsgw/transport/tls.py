@@ -155,6 +155,7 @@ class ClientTls:
             else:
                 context.load_verify_locations(cadata=self.ca.decode("ascii"))
         except (ssl.SSLError, ValueError):
+            read_authorities(self.ca or b"")  # says what it holds, where it can be told
             raise BadCertificate("the CA is not PEM, or what is between its lines is damaged") from None
         if (self.certificate is None) != (self.key is None):
             raise BadCertificate("a certificate to show needs its key, and a key its certificate")

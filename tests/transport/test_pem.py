@@ -35,7 +35,8 @@ class ReadTests(SynchronousTestCase):
             (b"garbage", pair.key_pem, "the certificate is not PEM"),
             (b"", pair.key_pem, "the certificate is not PEM"),
             (pair.pem, b"garbage", "the key is not PEM"),
-            (pair.pem, pair.pem, "the key is not PEM"),
+            (pair.pem, pair.pem, "the key's file holds a certificate"),
+            (pair.key_pem, pair.pem, "the certificate's file holds a private key"),
             (pair.pem, pair.encrypted_key_pem, "the key is encrypted; store it without a passphrase"),
             (pair.pem, other.key_pem, "the key does not belong to the certificate"),
         )

@@ -110,6 +110,7 @@ class ClientTests(SynchronousTestCase):
         cases = (
             (ClientTls(ca=b"garbage"), "the CA is not PEM"),
             (ClientTls(ca=b""), "the CA is not PEM"),
+            (ClientTls(ca=leaf("a.gov").key_pem), "it holds a private key"),
             (ClientTls(ca="Ł".encode()), "the CA is not PEM"),
             (ClientTls(certificate=pair.pem), "needs its key"),
             (ClientTls(key=pair.key_pem), "needs its key"),
