@@ -198,9 +198,6 @@ class Exchange(UploadSide):
             return
         if self.call is not None and self.req is not None:
             self.speaks_grpc = (call_kind(self.req.fields) if self.edited else self.call) == GRPC
-        if self.body is NO_BODY:
-            self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
-            return
         if self.head.websocket:
             fault = opening_fault(self.head)
             if fault is None:
@@ -208,10 +205,11 @@ class Exchange(UploadSide):
             else:
                 self.refuse(*fault)
             return
-        limit = self.body.limit()
-        if limit is not None and self.body.known_bytes > limit:
-            self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
-            return
+        if self.body is not NO_BODY:
+            limit = self.body.limit()
+            if limit is not None and self.body.known_bytes > limit:
+                self.refuse(BODY_TOO_LARGE, f"The body is longer than {limit} bytes.")
+                return
         self._lease(_ANY_AGE if (self.sent_method or self.head.method) in _IDEMPOTENT else _FRESH_S)
 
     def _lease(self, max_wait_s: float) -> None:

@@ -61,7 +61,8 @@ def read_pair(chain_pem: bytes, key_pem: bytes) -> Leaf:
         certificate = x509.load_pem_x509_certificate(chain_pem)
     except ValueError:
         if _is_key_only(chain_pem):
-            raise BadCertificate("the certificate's file holds a private key, and no certificate; name the other") from None
+            said = "the certificate's file holds a private key, and no certificate; name the other"
+            raise BadCertificate(said) from None
         raise BadCertificate("the certificate is not PEM, or what is between its lines is damaged") from None
     try:
         key = load_pem_private_key(key_pem, None)
