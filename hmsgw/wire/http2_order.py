@@ -56,21 +56,21 @@ class FrameOrder:
             at = 0
             self._head = b""
         work = 0
+        streams, ending = self._streams, self._ending
         while at + _HEADER_BYTES <= end:
             if work >= MAX_WORK:
                 self._skip = 0
                 return at - before, None
-            work += 1
             high, low, kind, flags, number = _header_at(data, at)
             number &= 0x7FFFFFFF
-            if kind == _HEADERS:
-                work += _A_REQUEST - 1
-            if kind < _PRIORITY and not flags & self._ending and self._streams.get(number) == _OPEN:
+            work += _A_REQUEST if kind == _HEADERS else 1
+            if kind < _PRIORITY and streams.get(number) == _OPEN and not flags & ending:
                 pass  # as nearly all are
             elif kind <= _RST_STREAM:
                 fault = self._heed(kind, flags, number, data, at)
                 if fault is not None:
                     return end - before, fault
+                streams = self._streams
             elif kind == _WINDOW_UPDATE:
                 if number and not self._is_open(number):
                     self.idle += 1
