@@ -109,7 +109,8 @@ class MtlsTests(GatewayCase):
         self.assertNotIn(b"CN=root", answer)
 
     def client(self, gateway: Gateway) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=os.path.join(gateway.folder, "ca.pem"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(os.path.join(gateway.folder, "ca.pem"))
         context.load_cert_chain(*(os.path.join(gateway.folder, f"clerk.{end}") for end in ("pem", "key")))
         return context
 
