@@ -217,8 +217,12 @@ class AnswerWriter(Pausing):
     def write_ready(self) -> None:
         self._full = False
         self.deadline = NEVER
+        door = self._door
         if self._state is BODY and not self._pauses:
-            self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
+            door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
+        elif self._state is HEAD:  # the answer was whole before it was taken
+            wait_s = door.settings.head if self._head_timed else door.settings.keep_alive
+            door.deadlines.arm(self, door.seconds() + wait_s)
         if self._exchange is not None:
             self._exchange.edge_ready_for_more()
 

@@ -794,6 +794,22 @@ class BackPressureTests(SynchronousTestCase):
         walk.passes(22)
         self.assertEqual(walk.client.closed, "aborted")
 
+    def test_client_that_took_its_answer_late(self) -> None:
+        """Is as idle then as any: `keep_alive` closes its connection, and `head` counts for what it has begun."""
+        for begun, seconds, records in ((b"", 77, ["/a"]), (b"GET /b", 14, ["/a", ""])):
+            walk = Walk()
+            walk.get()
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            walk.client.producer.pauseProducing()
+            walk.upstream_sends(b"ab")
+            walk.client_sends(begun)
+            walk.client.producer.resumeProducing()
+            walk.passes(seconds - 4)
+            self.assertIsNone(walk.client.closed)
+            walk.passes(4)
+            self.assertEqual(records, [path for _, path, *_ in walk.records])
+            self.assertIsNotNone(walk.client.closed)
+
     def test_slow_upstream_pauses_the_client(self) -> None:
         """When the upstream's buffer is full the client is not read."""
         walk = Walk()
