@@ -157,9 +157,13 @@ class H2Stream:
 
     def expect_more(self) -> None:
         """The clock runs for what is still to come of the body."""
-        if self.unfinished and not (self._paused or self._answered or self.gone or self.head.websocket):
+        if self.unfinished and not (self._paused or self._answered or self.gone or self._may_rest()):
             door = self._carrier.door
             door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
+
+    def _may_rest(self) -> bool:
+        """The client need not go on: in a WebSocket and in a call, silence is the upstream's clock's affair."""
+        return self.head.websocket or (self.exchange is not None and self.exchange.client_may_rest)
 
     def _give_back(self) -> None:
         held, self._held = self._held, 0
@@ -323,7 +327,7 @@ class H2Stream:
                 door = self._carrier.door
                 door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
             return True
-        if not self.unfinished or self.head.websocket:
+        if not self.unfinished or self._may_rest():
             self.deadline = NEVER
         if self._answered and self.unfinished:
             # Most clients have sent the rest before they see the answer, and some take a reset for its end.

@@ -72,6 +72,8 @@ class Exchange(UploadSide):
     """A plugin wrote method, path, query or fields, or has had the headers in its hands."""
     speaks_grpc = False
     """It is a gRPC call to the upstream, whatever it was to the client."""
+    client_may_rest = False
+    """It is a call under way: how long its client says nothing is counted together with the upstream's silence."""
     sent_method: bytes | None = None
     """The method that a plugin wrote; None: the client's."""
     body: RequestBody = NO_BODY
@@ -251,6 +253,7 @@ class Exchange(UploadSide):
         if whole is not None:
             connection.send_request(method, encoded, now, whole)
             return
+        self.client_may_rest = self.speaks_grpc and connection.http2
         connection.begin_request(method, encoded, self.head.chunked or self.rewrites_body)
         self.body.send_to(connection)
         if not self.body.ended and not connection.full:

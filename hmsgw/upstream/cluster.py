@@ -43,13 +43,10 @@ is a sentence. A fourth argument: bytes that are to go out first, before TLS."""
 
 
 class Waiting(UpstreamEvents, Protocol):
-    """An exchange that asks for a connection. speaks_grpc: the request is a gRPC call. caller: whom it speaks for.
-    peer: the connection that it came over."""
+    """An exchange that asks for a connection. caller: whom it speaks for. peer: the connection that it came over."""
 
     caller: Any
     peer: Any
-
-    speaks_grpc: bool
 
     def upstream_connected(self, connection: Any, now: float) -> None:
         """The lease has begun."""

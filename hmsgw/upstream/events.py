@@ -16,7 +16,9 @@ from hmsgw.wire.heads import ResponseHead
 
 class UpstreamEvents(Protocol):
     """What the exchange that leases a connection is told. Each call may end the lease. opens_tunnel: it asks the
-    upstream for a WebSocket."""
+    upstream for a WebSocket. speaks_grpc: the request is a gRPC call."""
+
+    speaks_grpc: bool
 
     opens_tunnel: bool
 

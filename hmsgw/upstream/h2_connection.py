@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from hmsgw.deadlines import NEVER, Deadlines
 from hmsgw.reasons import UPSTREAM_PROTOCOL
 from hmsgw.upstream.events import SharedReleases, UpstreamEvents
+from hmsgw.upstream.h2_call import CallStream
 from hmsgw.upstream.h2_stream import UpstreamStream
 from hmsgw.upstream.h2_tunnel import StreamTunnel
 from hmsgw.upstream.h2_writer import StreamsWriter
@@ -121,7 +122,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         """A stream of the exchange's own; its request follows."""
         self._leased += 1
         self.deadline = NEVER
-        kind = StreamTunnel if exchange.opens_tunnel else UpstreamStream
+        kind = StreamTunnel if exchange.opens_tunnel else CallStream if exchange.speaks_grpc else UpstreamStream
         return kind(self, exchange, first_byte_s, idle_s)
 
     def close_idle(self) -> None:
