@@ -380,12 +380,6 @@ class Exchange(UploadSide):
         if self.upstream_s is None:
             self.upstream_s = self.plane.seconds() - self._sent_at
 
-    def upstream_full(self) -> None:
-        self.edge.pause_body()
-
-    def upstream_ready_for_more(self) -> None:
-        self.edge.resume_body()
-
     def flush_edge(self) -> None:
         self.edge.flush()
 

@@ -40,6 +40,12 @@ class UploadSide(AnswerSide):
         if not self.done:
             self.body.end(trailers, self._conn)
 
+    def upstream_full(self) -> None:
+        self.edge.pause_body()
+
+    def upstream_ready_for_more(self) -> None:
+        self.edge.resume_body()
+
     async def collect_body(self) -> bytes:
         """For `req.body()`. A client that waits for it is told to go on."""
         if self.head.expect_continue and not self.upstream and not self.body.collected and not self.body.ended:
