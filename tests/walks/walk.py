@@ -117,12 +117,14 @@ class Turns:
         else:
             self._asked.append(call)
 
-    def one(self, times: int = 1) -> None:
-        """What has been asked for until now, and so many times."""
+    def one(self, times: int = 1) -> bool:
+        """What has been asked for until now, and so many times. Returns whether that was anything in the last."""
+        asked: list[Callable[[], None]] = []
         for _ in range(times):
             asked, self._asked = self._asked, []
             for call in asked:
                 call()
+        return bool(asked)
 
 
 class Stats:
