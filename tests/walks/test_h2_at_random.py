@@ -108,7 +108,10 @@ class Chaos:
         body = self.random.randbytes(self.random.choice((0, 1, 700, 9000)))
         number = self.client.session.send_request(self.head(), end_stream=not body)
         if body:
-            self.client.session.send_data(number, body, end_stream=True)
+            cut = self.random.randint(0, len(body))
+            self.client.session.send_data(number, body[:cut])
+            self.up.waiting += self.client.session.data_to_send()  # a frame of its own
+            self.client.session.send_data(number, body[cut:], end_stream=True)
         self.sent[number] = body
 
     def head(self) -> list[tuple[bytes, bytes]]:
@@ -165,8 +168,10 @@ class Chaos:
             if how < 0.2:
                 session.send_informational_response(number, [(b":status", b"103")])
             session.send_response(number, [(b":status", b"200"), (b"x-up", b"%d" % number)])
-        if self.random.random() < 0.8:
-            self.say(number)
+        for _ in range(self.random.randint(0, 2)):
+            if number not in self.answered:
+                self.say(number)
+                self.back.waiting += session.data_to_send()  # a frame of its own
 
     def say(self, number: int, *, end: bool = False) -> None:
         assert self.server is not None
