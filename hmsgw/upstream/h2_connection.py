@@ -53,7 +53,7 @@ _MAX_STREAMS = 100
 _MAX_FIELDS = 1024
 #: Connections that nobody uses are closed then. Servers keep them longer (nginx 75 s), and say so before they close.
 _IDLE_S = 30.0
-#: To say what a backend did wrong (RFC 9113 section 5.4.1) before the connection is cut; it may not read at all.
+#: To say what a backend did wrong (RFC 9113 section 5.4.1), or goodbye, before the connection is cut; it may not read.
 _LAST_WORD_S = 1.0
 
 
@@ -102,11 +102,10 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         self.heads = AnswerReader()
         self._idle_frames = 0
         self._behind = b""
-        self._heard = False
+        self._heard, self._heard_s = False, 0.0
         self._busy = self._flushing = self._full = self._again = False
         self._going = self._closing = False
-        self.deadline = NEVER
-        self.wake_s = NEVER
+        self.deadline = self.wake_s = NEVER
 
     @property
     def has_room(self) -> bool:
@@ -128,8 +127,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def close_idle(self) -> None:
         """No new exchanges; closed when the last has ended."""
         self._going = True
-        if not self._leased:
-            self._close(ErrorCode.NO_ERROR)
+        self._close_if_unused()
 
     # --- what streams ask for
 
@@ -141,10 +139,13 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
 
     def released(self, stream: UpstreamStream) -> None:
         """Its exchange is over."""
-        self._leased -= 1
         self._owner.stream_released()
-        if not self._leased:
-            self._unused()
+        self.left()
+
+    def given_up(self, begun_s: float) -> None:
+        """A stream is, that began then. A backend that has said nothing since may be gone: the next go another way."""
+        if self._heard_s < begun_s <= self.seconds() - self._patience_s:
+            self._retire()
 
     def lingers(self) -> None:
         """Its exchange is over, and it keeps its room until `left`."""
@@ -161,6 +162,11 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             self.soon(self._close_if_unused)
         elif not self._closing:
             self.deadlines.arm(self, self.seconds() + _IDLE_S)
+
+    def _retire(self) -> None:
+        self._going = True
+        self._owner.lost_shared(self)
+        self.soon(self._close_if_unused)
 
     def _close_if_unused(self) -> None:
         if not self._leased:
@@ -187,6 +193,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             self._read(data)
 
     def _read(self, data: bytes) -> None:
+        self._heard_s = self.seconds()
         if not self._heard:
             self._heard = True
             other = other_protocol(data)
@@ -328,10 +335,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
     def _go_away(self, event: GoAwayReceived) -> None:
         self._control(event)
         # The library closes the streams above the last one, as refused (RFC 9113 section 6.8).
-        self._going = True
-        self._owner.lost_shared(self)
-        if not self._leased:
-            self.soon(self._close_if_unused)
+        self._retire()
 
     def _settings(self, event: SettingsReceived) -> None:
         self._control(event)
@@ -367,11 +371,9 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
             pass  # it has said so itself
         self._closing = True
         self._owner.lost_shared(self)
-        self.deadlines.forget(self)
+        self.deadlines.arm(self, self.seconds() + _LAST_WORD_S)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        if code != ErrorCode.NO_ERROR:
-            self.deadlines.arm(self, self.seconds() + _LAST_WORD_S)
 
 
 _DATA = UpstreamH2Connection._data

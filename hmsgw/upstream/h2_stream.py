@@ -60,6 +60,7 @@ class Carrier(Protocol):
     def seconds(self) -> float: ...
     def started(self, stream: UpstreamStream, number: int) -> None: ...
     def written(self, stream: UpstreamStream) -> None: ...
+    def given_up(self, begun_s: float) -> None: ...
     def released(self, stream: UpstreamStream) -> None: ...
     def lingers(self) -> None: ...
     def left(self) -> None: ...
@@ -71,8 +72,9 @@ class UpstreamStream(UpstreamClock):
     is shut, and enough waits for it. first_byte_s, idle_s: how long is waited, None for ever."""
 
     __slots__ = (
-        "_answered", "_carrier", "_early", "_first_byte_s", "_head", "_held", "_idle_s", "_interim", "_method",
-        "_queued", "_reading", "_request_ended", "deadline", "exchange", "full", "name", "number", "scheme", "wake_s",
+        "_answered", "_begun_s", "_carrier", "_early", "_first_byte_s", "_head", "_held", "_idle_s", "_interim",
+        "_method", "_queued", "_reading", "_request_ended", "deadline", "exchange", "full", "name", "number", "scheme",
+        "wake_s",
     )  # fmt: skip
 
     connecting = False
@@ -88,6 +90,7 @@ class UpstreamStream(UpstreamClock):
         self._first_byte_s = first_byte_s
         self._idle_s = idle_s
         self.number = 0
+        self._begun_s = 0.0
         self.full = False
         self._method = b""
         self._request_ended = False
@@ -115,6 +118,7 @@ class UpstreamStream(UpstreamClock):
     def _begin(self, method: bytes, head: Pairs, body: bytes = b"") -> None:
         self._method = method
         carrier = self._carrier
+        self._begun_s = carrier.seconds()
         try:
             number = carrier.session.send_request(head, end_stream=self._request_ended and not body)
         except NGH2Error:
@@ -334,6 +338,7 @@ class UpstreamStream(UpstreamClock):
             except NGH2Error:
                 return  # closed already
             self._carrier.written(self)
+            self._carrier.given_up(self._begun_s)
 
     def _give_back(self) -> None:
         held, self._held = self._held, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -348,6 +349,63 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(CANCEL, server.asked[number].ended)
         server.answer(server.last)
         self.assertIn(b"ok", other.take())
+
+    def test_gone_without_a_word(self) -> None:
+        """A connection on which nothing came while a request waited in vain takes no other; what is on it goes on."""
+        for ended in ("by its deadline", "by its client"):
+            walk = walked(Service(protocol="h2c", timeouts=Timeouts(first_byte=4.0)))
+            server, number = asked(walk)
+            server.answer(number, b"ok")
+            walk.passes(1)
+            walk.client_sends(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+            walk.passes(3)
+            other = walk.new_client()
+            other.protocol.dataReceived(b"GET /c HTTP/1.1\r\nHost: h\r\n\r\n")
+            self.assertEqual(1, len(walk.upstreams))
+            if ended == "by its client":
+                walk.client.lost()
+            walk.passes(1.6)
+            self.assertIn(walk.records[1][3], ("upstream-timeout", "client-gone"))
+            third = walk.new_client()
+            third.protocol.dataReceived(b"GET /d HTTP/1.1\r\nHost: h\r\n\r\n")
+            self.assertEqual(2, len(walk.upstreams))
+            server.pump()
+            server.answer(server.last)
+            self.assertIn(b"ok", other.take())
+            self.assertEqual("closed", walk.upstreams[0].closed)
+            last = H2Server(walk, walk.upstream)
+            last.answer(last.last)
+            self.assertIn(b"ok", third.take())
+            self.assertEqual(0, walk.cluster.active)
+
+    def test_slow_but_there(self) -> None:
+        """A request given up soon, or while others are answered, costs no connection."""
+        walk = walked(Service(protocol="h2c", timeouts=Timeouts(first_byte=4.0)))
+        server, _ = asked(walk)
+        other = walk.new_client()
+        for waits_s in (1, 3.4):
+            walk.passes(waits_s)
+            other.protocol.dataReceived(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+            server.pump()
+            server.answer(server.last)
+        self.assertIn(b"upstream-timeout", walk.client_sees())
+        walk.client_sends(b"GET /c HTTP/1.1\r\nHost: h\r\n\r\n")
+        walk.passes(1)
+        walk.client.lost()
+        other.protocol.dataReceived(b"GET /d HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertEqual((1, None), (len(walk.upstreams), walk.upstream.closed))
+
+    def test_closed_one_that_takes_nothing(self) -> None:
+        """A backend that does not read what is left for it does not keep the connection for ever."""
+        walk = walked()
+        server, number = asked(walk)
+        server.answer(number, b"ok")
+        wire = walk.upstream
+        with patch.object(wire, "loseConnection"):  # it waits for the bytes to be taken
+            walk.passes(31)
+            self.assertIsNone(wire.closed)
+            walk.passes(2)
+        self.assertEqual("aborted", wire.closed)
 
     def test_no_progress(self) -> None:
         """An answer that stops in its middle is cut."""
