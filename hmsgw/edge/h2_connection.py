@@ -93,6 +93,7 @@ class H2Connection(H2Writer, TwistedProtocol):
             bound_buffer(door.limits.buffer // 2)
         transport.registerProducer(self, True)
         if not door.entered(self, door.h2_gauge):
+            self._write()  # a server's first frame is SETTINGS, whatever follows (RFC 9113 section 3.4)
             self._end(ErrorCode.ENHANCE_YOUR_CALM)
             return
         self._idle_at = door.seconds() + door.settings.head

@@ -284,11 +284,11 @@ class EndTests(SynchronousTestCase):
         self.assertEqual((2, "closed"), (len(client.goaways), client.wire.closed))
 
     def test_too_many_connections(self) -> None:
-        """One more than `limits.connections` is told to calm down."""
+        """One more than `limits.connections` is told to calm down, in words that it understands."""
         walk = Walk(limits=Limits(connections=2))
         H2Client(walk)
-        wire = H2Client(walk).wire
-        self.assertEqual("closed", wire.closed)
+        client = H2Client(walk)
+        self.assertEqual(([(0, 11)], "closed"), (client.goaways, client.wire.closed))
 
     def test_listener_without_h2(self) -> None:
         """The preface is then a request that is none."""
