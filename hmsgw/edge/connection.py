@@ -139,7 +139,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self._close_after = True
             self._exchange.body_timed_out()
             self.flush()
-        elif self._state is LINGERING or not self.still_reads():
+        elif not self.still_reads() or (self._state is LINGERING and not self._unsent):
             self.abort()
 
     # --- reading
@@ -379,6 +379,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._pauses = 0
         self._buffer = b""
         self._unregister()
+        self._unsent = -1  # `still_reads` is to look first, then to compare
         self.transport.resumeProducing()
         if self._door.scheme == "http":
             self.transport.loseWriteConnection()

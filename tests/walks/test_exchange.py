@@ -810,6 +810,21 @@ class BackPressureTests(SynchronousTestCase):
             self.assertEqual(records, [path for _, path, *_ in walk.records])
             self.assertIsNotNone(walk.client.closed)
 
+    def test_early_answer_that_is_read_slowly(self) -> None:
+        """An answer before the body is over is not cut off as long as the client takes of it; then the wait is over."""
+        walk = Walk(deadlines=Deadlines(body_progress=10.0))
+        walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nab")
+        walk.client.unsent = 3
+        walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        for left in (2, 1):
+            walk.passes(3)
+            walk.client.unsent = left
+            walk.passes(8)
+            self.assertEqual((True, None), (walk.client.half_closed, walk.client.closed))
+        walk.client.unsent = 0
+        walk.passes(11)
+        self.assertEqual("aborted", walk.client.closed)
+
     def test_slow_upstream_pauses_the_client(self) -> None:
         """When the upstream's buffer is full the client is not read."""
         walk = Walk()
