@@ -32,6 +32,8 @@ _END_OF_HEAD = b"\r\n\r\n"
 _MAX_INTERIM = 32
 #: An answer's head is kept to compare the next one with, if it is not longer.
 _KEPT_BYTES = 1024
+#: To take what is left for it, and to say goodbye in TLS, before the connection is cut.
+_GOODBYE_S = 5.0
 
 
 @implementer(IPushProducer)
@@ -217,7 +219,10 @@ class UpstreamConnection(UpstreamClock, TwistedProtocol):
     def deadline_passed(self, now: float) -> None:
         exchange = self.exchange
         if exchange is None:
-            self.close_idle()
+            if self.lost:
+                self.transport.abortConnection()
+            else:
+                self.close_idle()
             return
         self._fail(UPSTREAM_TIMEOUT, self._timed_out(), untouched=False)
         exchange.flush_edge()
@@ -373,4 +378,5 @@ class UpstreamConnection(UpstreamClock, TwistedProtocol):
             if abort:
                 self.transport.abortConnection()
             else:
+                self._deadlines.arm(self, self._seconds() + _GOODBYE_S)
                 self.transport.loseConnection()

@@ -20,7 +20,7 @@ from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import ResponseHead
 from hmsgw.wire.websocket import GOING_AWAY, Direction, accept_of, close_frame, read_switch, sent_key
 
-#: How long the ends may take to close, when they have been told to, and what was written to be taken.
+#: How long the ends may take to close, when they have been told to.
 CLOSING_S = 5.0
 #: True of a gateway that stops, and of a listener that a reload has changed.
 _FAREWELL = b"The gateway is closing this connection."
@@ -116,9 +116,7 @@ class UpstreamTunnel(Tunnel, UpstreamConnection):
 
     def deadline_passed(self, now: float) -> None:
         exchange = self.exchange
-        if exchange is None and self._is_open:
-            self.transport.abortConnection()
-        elif exchange is not None and self._ends_at is not NEVER:
+        if exchange is not None and self._ends_at is not NEVER:
             self._finished(exchange, [])
             exchange.flush_edge()
         else:
@@ -157,10 +155,3 @@ class UpstreamTunnel(Tunnel, UpstreamConnection):
     def _finished(self, exchange: UpstreamEvents, trailers: list[Field], rest: bytes = b"") -> None:
         self._keep = False
         super()._finished(exchange, trailers, rest)
-
-    def _close(self, abort: bool) -> None:
-        if self.lost:
-            return
-        super()._close(abort)
-        if self._is_open and not abort:
-            self._deadlines.arm(self, self._seconds() + CLOSING_S)

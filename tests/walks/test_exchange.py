@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -755,6 +756,17 @@ class UpstreamTroubleTests(SynchronousTestCase):
         walk.upstream_sends(OK)
         walk.clock.pump([0.5] * 9)
         self.assertEqual(walk.upstream.closed, "closed")
+
+    def test_closed_connection_that_takes_nothing(self) -> None:
+        """An upstream that does not take what is left for it does not keep the connection for ever."""
+        walk = Walk()
+        walk.get()
+        walk.upstream_sends(OK)
+        with patch.object(walk.upstream, "loseConnection"):  # it waits for the bytes to be taken
+            walk.passes(5)
+            self.assertIsNone(walk.upstream.closed)
+            walk.passes(5)
+        self.assertEqual("aborted", walk.upstream.closed)
 
 
 class BackPressureTests(SynchronousTestCase):
