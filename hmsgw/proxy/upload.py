@@ -26,6 +26,10 @@ class UploadSide(AnswerSide):
     rewrites_body = False
     """Plugins change the request's body, whose length is therefore not known."""
 
+    @property
+    def sends_body(self) -> bool:
+        return self.body is not NO_BODY
+
     def request_whole(self, body: bytes) -> None:
         """All of the body, which came together with the head: told before `start`."""
         self.body.came_whole(body)

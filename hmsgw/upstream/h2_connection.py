@@ -117,6 +117,11 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         except NGH2Error:
             return False  # the library is ending it
 
+    @property
+    def takes_bodies(self) -> bool:
+        """The backend has room for bytes of any stream. Where it has none, a body that nobody reads holds up others."""
+        return bool(self.session.remote_window_size)
+
     def lease(self, exchange: UpstreamEvents, first_byte_s: float | None, idle_s: float | None) -> UpstreamStream:
         """A stream of the exchange's own; its request follows."""
         self._leased += 1

@@ -2,8 +2,9 @@
 
 Knows: who is served when a connection is there, that one is made at a time, what an endpoint turned out to speak.
 Refuses to know: which endpoint to choose (`upstream.cluster`), bytes, how a socket is made (`connect` is an argument).
-Strategy: an exchange gets a stream of a connection that has room; else it waits for the next one, which is ready once
-the backend has said how many it takes. Where ALPN chose HTTP/1.1, those who waited go the other way.
+Strategy: an exchange gets a stream of a connection that has room, and none with a body where a body is stuck already;
+else it waits for the next one, which is ready once the backend has said how many it takes. Where ALPN chose HTTP/1.1,
+those who waited go the other way.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class SharedConnections:
     def take(self, exchange: Any, first_byte_s: float | None, idle_s: float | None) -> UpstreamStream | Place:
         """A stream, or a place to wait for one: it ends in `upstream_connected` or `upstream_unavailable`."""
         for connection in self._connections:
-            if connection.has_room:
+            if connection.has_room and (connection.takes_bodies or not exchange.sends_body):
                 return connection.lease(exchange, first_byte_s, idle_s)
         place = Place(exchange, first_byte_s, idle_s, self.stream_released)
         self._waiting.append(place)

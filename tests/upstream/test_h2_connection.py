@@ -157,6 +157,21 @@ class SharingTests(SynchronousTestCase):
         self.assertEqual([2, 2, 1], [len(server.asked) for server in servers])
         self.assertEqual(5, walk.cluster.active)
 
+    def test_a_body_that_nobody_reads(self) -> None:
+        """Holds up no other: the next body goes on a connection of its own, what has none need not."""
+        walk = walked()
+        server, _ = asked(walk, _POST % 100_000, take=False)
+        walk.client_sends(bytes(100_000))
+        server.pump()
+        walk.new_client().protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertEqual(1, len(walk.upstreams))
+        walk.new_client().protocol.dataReceived(_POST % 3 + b"one")
+        self.assertEqual(2, len(walk.upstreams))
+        other = H2Server(walk, walk.upstream)
+        walk.new_client().protocol.dataReceived(_POST % 3 + b"two")
+        other.pump()
+        self.assertEqual(([b"one", b"two"], 2), ([one.body for one in other.asked.values()], len(walk.upstreams)))
+
     def test_given_up_while_it_opens(self) -> None:
         """A client that goes while the connection is made is not waited for; the others are served."""
         walk = walked()
