@@ -21,7 +21,7 @@ from hmsgw.edge.h2_connection import H2Connection
 from hmsgw.edge.peer import peer_of
 from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, HEAD, LINGERING, OTHERS
 from hmsgw.reasons import HEAD_TOO_LARGE, OVERLOAD, REQUEST_TIMEOUT, TARGET_TOO_LONG
-from hmsgw.wire.bodies import BodyFault, BodyReader, ChunkedBody, CountedBody
+from hmsgw.wire.bodies import BodyFault, BodyReader, body_reader
 from hmsgw.wire.faults import EdgeFault
 from hmsgw.wire.heads import unreadable_request
 from hmsgw.wire.http1 import parse_again, parse_request
@@ -229,7 +229,8 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self.deadline = NEVER
             exchange.start()
         else:
-            self._reader = ChunkedBody(door.limits.head) if head.length is None else CountedBody(head.length)
+            limits = door.limits
+            self._reader = body_reader(head.length, limits.head, limits.fields, limits.field)
             self._state = BODY
             self._buffer = b""
             door.deadlines.arm(self, now + door.settings.body_progress)

@@ -23,7 +23,6 @@ from hmsgw.edge.h2_stream import H2Stream
 from hmsgw.edge.h2_writer import H2Writer
 from hmsgw.edge.peer import Peer
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.fieldlines import BadLine
 from hmsgw.wire.heads import unreadable_request
 from hmsgw.wire.http2 import (
     DataReceived,
@@ -42,7 +41,7 @@ from hmsgw.wire.http2 import (
     server_session,
 )
 from hmsgw.wire.http2_budget import Budget
-from hmsgw.wire.http2_heads import HeadReader, trailer_fields
+from hmsgw.wire.http2_heads import HeadReader
 from hmsgw.wire.http2_order import FrameOrder
 
 #: Between the two GOAWAYs of a graceful end (RFC 9113 section 6.8): a round trip, and some.
@@ -257,10 +256,9 @@ class H2Connection(H2Writer, TwistedProtocol):
         if stream is None:
             return
         try:
-            fields = trailer_fields(event.headers)
-        except BadLine:
-            fields = []
-        stream.end(fields)
+            stream.end(self._heads.trailers(event.headers))
+        except EdgeFault as fault:
+            stream.broken(fault.detail)
 
     def _stream_reset(self, event: StreamReset) -> None:
         stream = self.streams.get(event.stream_id)

@@ -138,6 +138,12 @@ class H2Stream:
         if self.exchange is not None and self._has_body:
             self.exchange.request_end(trailers)
 
+    def broken(self, detail: str) -> None:
+        """The body ends in what can't be followed."""
+        self.unfinished = False
+        if self.exchange is not None:
+            self.exchange.body_broken(detail)
+
     def lost(self) -> None:
         """The stream is closed."""
         if self.exchange is None and self.wake_s is NEVER and not self._held:
@@ -244,6 +250,7 @@ class H2Stream:
 
     def _over(self) -> None:
         """The exchange has said all that it had to say."""
+        self.is_new = False
         self.exchange = None
         self._answered = True
         if self.gone:

@@ -85,14 +85,16 @@ class EndlessBody:
 
 
 class ChunkedBody:
-    """A chunked body. max_trailer_bytes bounds the trailer section."""
+    """A chunked body. max_trailer_bytes bounds the trailer section, max_fields and max_field_bytes what is in it."""
 
-    __slots__ = ("_held", "_left", "_max_trailer_bytes", "behind", "trailers")
+    __slots__ = ("_held", "_left", "_max_field_bytes", "_max_fields", "_max_trailer_bytes", "behind", "trailers")
 
-    def __init__(self, max_trailer_bytes: int) -> None:
+    def __init__(self, max_trailer_bytes: int, max_fields: int = 1024, max_field_bytes: int | None = None) -> None:
         self._held = b""
         self._left = _AT_SIZE
         self._max_trailer_bytes = max_trailer_bytes
+        self._max_fields = max_fields
+        self._max_field_bytes = max_trailer_bytes if max_field_bytes is None else max_field_bytes
         self.behind = False
         self.trailers: list[Field] = []
 
@@ -161,12 +163,20 @@ class ChunkedBody:
             if _BARE_LF.search(data, at) is not None:
                 raise BodyFault("A line of the trailers ends without a carriage return.")
             return -1
+        lines = data[at:end].split(b"\r\n")
+        if len(lines) > self._max_fields or max(map(len, lines)) > self._max_field_bytes:
+            raise BodyFault("The trailers are too many, or too long.")
         try:
-            fields = [parse_line(line) for line in data[at:end].split(b"\r\n")]
+            fields = [parse_line(line) for line in lines]
         except BadLine:
             raise BodyFault("A trailer is not a header field.") from None
         self.trailers += sendable_trailers(fields)
         return end + 4
+
+
+def body_reader(length: int | None, max_trailer_bytes: int, max_fields: int, max_field_bytes: int) -> BodyReader:
+    """For a body of this length, or None for a chunked one."""
+    return ChunkedBody(max_trailer_bytes, max_fields, max_field_bytes) if length is None else CountedBody(length)
 
 
 def sendable_trailers(fields: list[Field]) -> list[Field]:

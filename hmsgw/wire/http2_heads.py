@@ -7,7 +7,7 @@ a request is likely to go on as HTTP/1.1; each field is remembered, so that cost
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hmsgw.reasons import HEAD_TOO_LARGE, TARGET_TOO_LONG, UNKNOWN_PROTOCOL
 from hmsgw.wire.bodies import sendable_trailers
@@ -67,6 +67,17 @@ class HeadReader:
             self._pairs, self._head, self._ended = pairs, head, ended
             self._at = next(at for at, pair in enumerate(pairs) if pair[0] == b":path")
         return head
+
+
+    def trailers(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[Field]:
+        """What came behind a request's body, by the bounds of its head. Raises EdgeFault."""
+        _, max_field_bytes, max_fields = self._bounds
+        if len(pairs) > max_fields or any(len(name) + len(value) > max_field_bytes for name, value in pairs):
+            raise EdgeFault("The trailers are too many, or too long.")
+        try:
+            return trailer_fields(pairs)
+        except BadLine as error:
+            raise EdgeFault(str(error)) from None
 
 
 def request_head(pairs: Pairs, ended: bool, max_head_bytes: int, max_field_bytes: int, max_fields: int) -> RequestHead:

@@ -142,6 +142,24 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual((b"one", {b"x-sum": b"7"}, True), (asked.body, asked.trailers, asked.whole))
 
 
+    def test_too_many_trailers(self) -> None:
+        """The bounds of a head hold for them too; what came with its head never gets to a backend."""
+        bad = [[(b"x-%d" % n, b"1") for n in range(6)], [(b"x-a", bytes(b"a" * 200))]]
+        for trailers in bad:
+            for together in (True, False):
+                walk = Walk(service=H2C, limits=Limits(fields=5, field=100))
+                client = H2Client(walk)
+                number = client.session.send_request(_START, end_stream=False)
+                if not together:
+                    client.pump()
+                client.session.send_data(number, b"one")
+                client.session.send_trailers(number, trailers)
+                client.pump()
+                self.assertEqual((400, not together), (client.got[number].status, bool(walk.upstreams)))
+                self.assertEqual(["bad-request"], [reason for _, _, _, reason in walk.records])
+                self.assertEqual(0, walk.cluster.active)
+
+
 class AnswerTests(SynchronousTestCase):
     """An answer whose head, body and trailers came together."""
 

@@ -105,6 +105,15 @@ class ChunkedTests(SynchronousTestCase):
         with self.assertRaises(BodyFault):
             reader.feed(b"a: " + b"b" * 100)
 
+    def test_trailers_are_counted(self) -> None:
+        """By the bounds of a head: so many, of such a length."""
+        for section in (b"a: b\r\n" * 3, b"a: bcdefg\r\n"):
+            with self.assertRaises(BodyFault):
+                ChunkedBody(64, 2, 8).feed(b"0\r\n" + section + b"\r\n")
+        reader = ChunkedBody(64, 2, 8)
+        self.assertEqual((b"", True, b""), reader.feed(b"0\r\na: bcdef\r\nb: 1\r\n\r\n"))
+        self.assertEqual(2, len(reader.trailers))
+
     def test_trailers_cannot_reframe(self) -> None:
         """Trailers that would change what the head said are dropped (RFC 9110 section 6.5.1)."""
         reader = ChunkedBody(1024)
