@@ -205,6 +205,8 @@ class StreamConnection(Side):
         self._state = PASSING
         self._bound(backend.transport)
         self.join(backend)
+        if not self.read_over:
+            self.transport.resumeProducing()  # before anything is written: that may pause it again, and says so once
         if entry.announces:
             host = self.transport.getHost()
             backend.transport.write(proxy_header((self.client.host, self.client.port), (host.host, host.port)))
@@ -214,8 +216,6 @@ class StreamConnection(Side):
             backend.transport.write(held)
         if self.read_over:
             super().readConnectionLost()
-        else:
-            self.transport.resumeProducing()
         self._silent_since = self._door.seconds()
         self._look_again(self._silent_since)
 

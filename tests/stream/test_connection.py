@@ -117,6 +117,23 @@ class PassingTests(StreamCase):
         self.assertEqual(b"abc", service.take())
         self.stream.abort()
 
+    def test_begins_full(self) -> None:
+        """A service that does not take what was held for it: the client is paused, until it does."""
+
+        class Slow(Pipe):
+            def write(self, data: bytes) -> None:
+                super().write(data)
+                self.producer.pauseProducing()
+
+        self.arrange("*.mainframe.gov")
+        client = self.client()
+        client.sends(HELLO + b"much")
+        service = Slow(self.stage.attempts[0][1]())
+        self.assertEqual((HELLO + b"much", False), (service.take(), client.reading))
+        service.producer.resumeProducing()
+        self.assertTrue(client.reading)
+        self.stream.abort()
+
     def test_said_it_all(self) -> None:
         """A client that has said everything before the service is there: it is told so, and answers."""
         self.arrange("*.mainframe.gov")
