@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from hmsgw.deadlines import NEVER
 from hmsgw.edge.pausing import Pausing
-from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, HEAD
+from hmsgw.edge.states import ANSWERING, BODY, EXCHANGE, FULL, HEAD
 from hmsgw.edge.tunnel import EdgeTunnel
 from hmsgw.wire.bodies import BodyReader, CountedBody, chunk, last_chunk
 from hmsgw.wire.dates import http_date_line
@@ -202,9 +202,16 @@ class AnswerWriter(Pausing):
         """The client does not read as fast as the answer comes."""
         self._full = True
         self._unsent = self._door.unsent(self.transport)
+        if self._exchange is None:
+            self._wait_for_reader()
+            return
         self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
-        if self._exchange is not None:
-            self._exchange.edge_full()
+        self._exchange.edge_full()
+
+    def _wait_for_reader(self) -> None:
+        """The client has not taken its last answer: no other is begun, which would be held in memory behind it."""
+        self._pause(FULL)
+        self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
 
     def still_reads(self) -> bool:
         """Whether the client has taken anything since it was looked last; if so, it has as much time again."""
@@ -217,12 +224,12 @@ class AnswerWriter(Pausing):
     def write_ready(self) -> None:
         self._full = False
         self.deadline = NEVER
-        door = self._door
+        self._resume(FULL)
         if self._state is BODY and not self._pauses:
-            door.deadlines.arm(self, door.seconds() + door.settings.body_progress)
+            self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
         elif self._state is HEAD:  # the answer was whole before it was taken
-            wait_s = door.settings.head if self._head_timed else door.settings.keep_alive
-            door.deadlines.arm(self, door.seconds() + wait_s)
+            self._close_after = False  # `drain` has closed what was idle; a request that has begun is answered
+            self._next()
         if self._exchange is not None:
             self._exchange.edge_ready_for_more()
 

@@ -19,7 +19,7 @@ from hmsgw.edge.answer import AnswerWriter, WriteSide
 from hmsgw.edge.door import Door
 from hmsgw.edge.h2_connection import H2Connection
 from hmsgw.edge.peer import peer_of
-from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, HEAD, LINGERING, OTHERS
+from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, FULL, HEAD, LINGERING, OTHERS
 from hmsgw.reasons import HEAD_TOO_LARGE, OVERLOAD, REQUEST_TIMEOUT, TARGET_TOO_LONG
 from hmsgw.wire.bodies import BodyFault, BodyReader, body_reader
 from hmsgw.wire.faults import EdgeFault
@@ -44,11 +44,10 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
     def __init__(self, door: Door) -> None:
         self._door = door
         self._state = HEAD
-        self._buffer = b""
+        self._buffer = self._tail = b""
         self._exchange: Any = None
         self._head: Any = None
         self._keep_alive_s = door.settings.keep_alive
-        self._tail = b""
         self._reader: BodyReader | None = None
         self._out: list[bytes] = []
         self._running = False
@@ -59,8 +58,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._pauses = 0
         self._full = False
         self._unsent = 0
-        self._lost = False
-        self._registered = False
+        self._lost = self._registered = False
         self._lingered = 0
         self._asked = False
         self._head_timed = True
@@ -130,7 +128,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._door.left(self)
 
     def deadline_passed(self, now: float) -> None:
-        if self._state is HEAD:
+        if self._state is HEAD and not self._full:
             if self._buffer:
                 self._refuse(EdgeFault("The request's head did not arrive in time.", REQUEST_TIMEOUT))
             else:
@@ -154,7 +152,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._running = True
         turns = _MAX_AT_ONCE
         try:
-            while self._buffer and self._state is HEAD and not self._lost:
+            while self._buffer and self._state is HEAD and not self._full and not self._lost:
                 if not turns:
                     self._let_others()
                     return
@@ -350,12 +348,14 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             return
         self._state = HEAD
         self._resume(AHEAD)
+        if self._full:
+            self._wait_for_reader()
+            return
         door = self._door
         self._head_timed = bool(self._buffer)
         wait_s = door.settings.head if self._head_timed else door.settings.keep_alive
         door.deadlines.arm(self, door.seconds() + wait_s)
-        if self._buffer:
-            self._read_heads()
+        self._read_heads()
 
     def _refuse(self, fault: EdgeFault) -> None:
         """Answer what could not be read, and close: where the next request would begin is not known."""
@@ -389,6 +389,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
     def _close(self) -> None:
         if not self._lost:
             self._state = CLOSING
+            self._resume(FULL)  # what TLS has still to say is heard
             self._unregister()
             self._unsent = self._door.unsent(self.transport)
             self.transport.loseConnection()

@@ -20,6 +20,6 @@ class State(Enum):
 
 
 HEAD, BODY, ANSWERING, LINGERING, CLOSING = State
-EXCHANGE, AHEAD, OTHERS = 1, 2, 4
+EXCHANGE, AHEAD, OTHERS, FULL = 1, 2, 4, 8
 """Why reading is paused: the exchange takes no more of the body; the client is too far ahead; what it sent at once is
-more work than one connection gets before the others have had their turn."""
+more work than one connection gets before the others have had their turn; it has not taken its last answer yet."""

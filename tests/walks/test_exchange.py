@@ -822,6 +822,43 @@ class BackPressureTests(SynchronousTestCase):
             self.assertEqual(records, [path for _, path, *_ in walk.records])
             self.assertIsNotNone(walk.client.closed)
 
+    def test_requests_of_a_client_that_does_not_read(self) -> None:
+        """Sent ahead or one by one, they wait until the last answer is taken: it would be held behind that one."""
+        ahead = b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+        for first in (b"", ahead + ahead[:9]):
+            walk = Walk(deadlines=Deadlines(head=5.0, body_progress=10.0))
+            walk.client_sends(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n" + first)
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+            walk.client.producer.pauseProducing()
+            walk.upstream_sends(b"123456789")
+            if not first:
+                walk.upstream_sees()
+                walk.client_sends(b"GET /b")  # was on its way when reading was paused
+            self.assertEqual((1, False), (len(walk.records), walk.client.reading))
+            walk.client.unsent = 1
+            walk.passes(12)
+            self.assertIsNone(walk.client.closed)
+            walk.door.drain()
+            walk.client.producer.resumeProducing()
+            self.assertTrue(walk.client.reading)
+            if not first:
+                walk.client_sends(ahead[6:])
+            self.assertIn(b"GET /b HTTP/1.1", walk.upstream_sees())
+            walk.client_sees()
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            self.assertIn(b"Connection: close\r\n", walk.client_sees())
+
+    def test_client_that_reads_no_answer_more(self) -> None:
+        """Is given up at `body_progress`, whether or not it has asked for more."""
+        for more in (b"", b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n"):
+            walk = Walk(deadlines=Deadlines(body_progress=10.0))
+            walk.client_sends(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n" + more)
+            walk.upstream_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+            walk.client.producer.pauseProducing()
+            walk.upstream_sends(b"123456789")
+            walk.passes(12)
+            self.assertEqual((1, "aborted"), (len(walk.records), walk.client.closed))
+
     def test_early_answer_that_is_read_slowly(self) -> None:
         """An answer before the body is over is not cut off as long as the client takes of it; then the wait is over."""
         walk = Walk(deadlines=Deadlines(body_progress=10.0))
