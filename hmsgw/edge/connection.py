@@ -227,8 +227,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self.deadline = NEVER
             exchange.start()
         else:
-            limits = door.limits
-            self._reader = body_reader(head.length, limits.head, limits.fields, limits.field)
+            self._reader = body_reader(head.length, door.limits.head, door.limits.fields, door.limits.field)
             self._state = BODY
             self._buffer = b""
             door.deadlines.arm(self, now + door.settings.body_progress)
