@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hmsgw.chain.api import HTTPError, Request, ResponseView
 from hmsgw.chain.tools import Tools, UseInfo
-from hmsgw.wire.grpc import GRPC, GRPC_WEB, GRPC_WEB_TEXT, call_kind
+from hmsgw.wire.grpc import GRPC, GRPC_WEB, GRPC_WEB_TEXT, UNKNOWN, call_kind, status_fields, status_in
 from hmsgw.wire.headers import Headers
 
 _KIND = "grpc-web"
@@ -52,10 +52,13 @@ class Call:
     """One call in the binary form."""
 
     kind = GRPC_WEB
+    _says_status = False
+    """The answer's head does, where it is all of the answer."""
 
     def response_begin(self, resp: ResponseView) -> bool:
         if call_kind(resp.fields) != GRPC:
             return False
+        self._says_status = status_in(resp.fields) is not None
         resp.headers["Content-Type"] = _retyped(resp.headers["Content-Type"], GRPC, self.kind)
         return True
 
@@ -63,7 +66,10 @@ class Call:
         return data
 
     def response_end(self, trailers: Headers) -> bytes:
-        """The trailers as the last frame of the body: browsers show no others."""
+        """The trailers as the last frame of the body: browsers show no others. Where the service told no status, what
+        gRPC's own callers make of it (doc/statuscodes.md): without a word some take the call for a success."""
+        if not self._says_status and status_in(trailers.fields) is None:
+            trailers.fields += status_fields(UNKNOWN, "The service ended the call without a status.")
         lines = b"".join(b"%b: %b\r\n" % (lower, value) for lower, _, value in trailers.fields)
         trailers.fields.clear()
         return bytes((_TRAILERS_FLAG,)) + len(lines).to_bytes(4, "big") + lines if lines else b""

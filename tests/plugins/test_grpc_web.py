@@ -59,12 +59,21 @@ class WebTests(SynchronousTestCase):
         self.assertEqual(405, self.assertRaises(HTTPError, asked, "application/grpc-web", "GET").status)
 
     def test_trailers(self) -> None:
-        """They are the last frame; none, no frame."""
+        """They are the last frame; where the head told the status, there is none."""
         trailers = Headers([(b"grpc-status", b"grpc-status", b"0"), (b"x-y", b"X-Y", b"a")])
         lines = b"grpc-status: 0\r\nx-y: a\r\n"
         self.assertEqual(b"\x80\0\0\0" + bytes((len(lines),)) + lines, Call().response_end(trailers))
         self.assertEqual([], trailers.fields)
-        self.assertEqual(b"", TextCall().response_end(trailers))
+        call = TextCall()
+        call.response_begin(FakeResponse(headers={"Content-Type": "application/grpc", "grpc-status": "5"}))
+        self.assertEqual(b"", call.response_end(trailers))
+
+    def test_no_status(self) -> None:
+        """A call whose end nobody told has not succeeded (doc/statuscodes.md: UNKNOWN)."""
+        for fields in ([], [(b"x-y", b"X-Y", b"a")]):
+            call = Call()
+            call.response_begin(FakeResponse(headers={"Content-Type": "application/grpc"}))
+            self.assertIn(b"\r\ngrpc-status: 2\r\n", b"\r\n" + call.response_end(Headers(fields))[5:])
 
     @given(st.lists(st.binary(max_size=20), max_size=4), st.lists(st.integers(0, 100), max_size=6))
     def test_base64(self, parts: list[bytes], places: list[int]) -> None:
