@@ -72,6 +72,25 @@ class BodyTests(GatewayCase):
                 self.assertEqual(self.received(wire), (LARGE, expected_hash()))
                 self.assertTrue((growth := most.growth()) < 20 * MIB, (listener, growth))
 
+    def test_answers_that_nobody_reads(self) -> None:
+        """To a thousand requests sent ahead they are not gathered in memory; whoever reads then gets them all."""
+        size, asked = 60_000, 1000
+
+        def some(got: Received, to: socket.socket) -> None:
+            to.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+
+        gateway = self.serve(Origin(some))
+        for listener, tls in (("public", False), ("secure", True)):
+            with Wire(gateway.port(listener), tls=tls, receive_buffer=65536) as wire:
+                most = Highest(gateway)
+                wire.send(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * asked)
+                time.sleep(1)
+                self.assertTrue((growth := most.growth()) < 20 * MIB, (listener, growth))
+                left = size * asked
+                while left > 0 and (data := wire.sock.recv(MIB)):
+                    left -= data.count(0)
+                self.assertEqual(0, left)
+
     def test_slow_but_steady(self) -> None:
         """A client that takes a little in each `body_progress` is not cut off."""
 
