@@ -24,6 +24,7 @@ from hmsgw.config.endpoint import Endpoint
 from hmsgw.config.model import Listener, Service
 from hmsgw.deadlines import Deadlines
 from hmsgw.edge.door import Crowd, Door
+from hmsgw.edge.ending import LAST_CALL_S
 from hmsgw.generation import Candidate, Parts, build_plane, key_urls
 from hmsgw.identity.fetch import fetcher
 from hmsgw.identity.keysets import KeySets
@@ -115,6 +116,7 @@ class Gateway(MultiService):
         self._counting: IDelayedCall | None = None
         self._log_target = "stdout"
         self._emptied: Deferred[None] | None = None
+        self._last_call: Any = None
 
     # --- putting a configuration to work
 
@@ -325,9 +327,10 @@ class Gateway(MultiService):
         self.draining = True
         self.listeners.stop_accepting()
         drained: Deferred[None] = succeed(None)
-        if self.listeners.connections():
+        if self.listeners.connections() or self.listeners.coming():
             drained = self._emptied = Deferred()
             drained.addTimeout(self.candidate.config.deadlines.shutdown, self.reactor)
+            self._last_call = self.reactor.callLater(LAST_CALL_S, self._door_emptied)
         return drained.addBoth(self._close)
 
     def hurry(self) -> None:
@@ -337,7 +340,8 @@ class Gateway(MultiService):
             emptied.callback(None)
 
     def _door_emptied(self) -> None:
-        if self._emptied is not None and not self.listeners.connections():
+        arriving = self.listeners.coming() and self._last_call is not None and self._last_call.active()
+        if self._emptied is not None and not self.listeners.connections() and not arriving:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
@@ -363,9 +367,9 @@ class Gateway(MultiService):
         self._count_all()
         self.refusals.stop()
         self.faults.stop()
-        if self._counting is not None:
-            self._counting.cancel()
-            self._counting = None
+        for call in (self._counting, self._last_call):
+            if call is not None and call.active():
+                call.cancel()
         stopped = self.roster.stop()
         return stopped.addBoth(self._closed)
 

@@ -29,6 +29,8 @@ Place = tuple[str, int, str]
 class Serving(Protocol):
     """A socket that is accepted from (`transport.listen`)."""
 
+    @property
+    def handshaking(self) -> int: ...
     def take_waiting(self) -> None: ...
     def stop_accepting(self) -> None: ...
     def set_tls(self, tls: Any) -> None: ...
@@ -224,12 +226,17 @@ class Listeners:
     def stop_accepting(self) -> None:
         """New connections are refused from now on; those that are open drain."""
         for one in self._open.values():
-            if one.serving is not None:
-                one.serving.stop_accepting()
             one.door.drain()
+            if one.serving is not None:
+                one.serving.take_waiting()
+                one.serving.stop_accepting()
 
     def connections(self) -> int:
         return sum(len(door.open) for door in self.doors)
+
+    def coming(self) -> int:
+        """Connections that have been accepted and are not with their door yet."""
+        return sum(one.serving.handshaking for one in self._open.values() if one.serving is not None)
 
     def stop(self) -> None:
         """End what is under way, and close every connection once it is told."""

@@ -95,6 +95,8 @@ class Socket:
 class Served:
     """An accepting socket."""
 
+    handshaking = 0
+
     def __init__(self) -> None:
         self.stopped = False
 

@@ -62,6 +62,8 @@ class Busy(Exception):
 class Served:
     """What `serve` gave. asked: what it was told."""
 
+    handshaking = 0
+
     def __init__(self, sock: Socket, tls: Any, door: Door) -> None:
         self.sock, self.tls, self.door = sock, tls, door
         self.asked: list[Any] = []
@@ -234,7 +236,7 @@ class ListenersTests(SynchronousTestCase):
         self.want(80, 81)
         self.listeners.start()
         self.listeners.stop_accepting()
-        self.assertEqual([["stop"], ["stop"]], [one.asked for one in self.served])
+        self.assertEqual([["take", "stop"]] * 2, [one.asked for one in self.served])
         self.assertTrue(all(door.draining for door in self.listeners.doors))
 
     def test_doors_of_those_that_left(self) -> None:

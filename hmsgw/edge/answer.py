@@ -228,7 +228,6 @@ class AnswerWriter(Pausing):
         if self._state is BODY and not self._pauses:
             self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
         elif self._state is HEAD:  # the answer was whole before it was taken
-            self._close_after = False  # `drain` has closed what was idle; a request that has begun is answered
             self._next()
         if self._exchange is not None:
             self._exchange.edge_ready_for_more()

@@ -15,11 +15,12 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from hmsgw.deadlines import NEVER
-from hmsgw.edge.answer import AnswerWriter, WriteSide
+from hmsgw.edge.answer import WriteSide
 from hmsgw.edge.door import Door
+from hmsgw.edge.ending import LAST_CALL_S, Ending
 from hmsgw.edge.h2_connection import H2Connection
 from hmsgw.edge.peer import peer_of
-from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, FULL, HEAD, LINGERING, OTHERS
+from hmsgw.edge.states import AHEAD, ANSWERING, BODY, CLOSING, EXCHANGE, HEAD, LINGERING, OTHERS
 from hmsgw.reasons import HEAD_TOO_LARGE, OVERLOAD, REQUEST_TIMEOUT, TARGET_TOO_LONG
 from hmsgw.wire.bodies import BodyFault, BodyReader, body_reader
 from hmsgw.wire.faults import EdgeFault
@@ -28,7 +29,6 @@ from hmsgw.wire.http1 import parse_again, parse_request
 from hmsgw.wire.http2 import PREFACE_HEAD
 
 _END_OF_HEAD = b"\r\n\r\n"
-_LINGER_S = 2.0
 #: A client's header lines are kept to compare the next ones with, if they are not longer.
 _REMEMBERED_BYTES = 4096
 _MAX_LINGER_BYTES = 1024 * 1024
@@ -36,13 +36,14 @@ _MAX_LINGER_BYTES = 1024 * 1024
 _MAX_AT_ONCE = 32
 
 
-class EdgeConnection(AnswerWriter, TwistedProtocol):
+class EdgeConnection(Ending, TwistedProtocol):
     """See the module. door: what the connections of one listener share."""
 
-    __slots__ = ("_lingered", "_registered", "_running", "_tail", "connected", "peer")
+    __slots__ = ("_lingered", "_running", "_tail", "connected", "peer")
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._drained = door.draining
         self._state = HEAD
         self._buffer = self._tail = b""
         self._exchange: Any = None
@@ -94,6 +95,8 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             self._refuse(EdgeFault("The gateway has as many connections as it can take; try again soon.", OVERLOAD))
             return
         door.deadlines.arm(self, door.seconds() + door.settings.head)
+        if self._drained:
+            self.drain()
 
     def dataReceived(self, data: bytes) -> None:
         state = self._state
@@ -196,7 +199,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._state = ANSWERING
         self.deadline = NEVER
         door = self._door
-        self._close_after = door.draining
+        self._close_after = self._drained
         self._exchange = exchange = door.exchange(self, door.plane, head, door.seconds())
         exchange.start()
         if self._out:
@@ -209,7 +212,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         head = self._head = parse_request(data[:end], door.limits.field, door.limits.fields)
         rest = data[end + 4 :]
         now = door.seconds()
-        self._close_after = head.close or door.draining
+        self._close_after = head.close or self._drained
         self._tail = b""
         exchange = self._exchange = door.exchange(self, door.plane, head, now)
         if head.length == 0:
@@ -312,30 +315,6 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         elif self._state is HEAD:
             self._read_heads()
 
-    # --- the end
-
-    def abort(self) -> None:
-        """Close at once, whatever is under way."""
-        if not self._lost:
-            self._unregister()
-            self.transport.abortConnection()
-
-    def stop(self) -> None:
-        """The time to drain is over: a request under way is told so if it can be, and the connection closes."""
-        exchange = self._exchange
-        if exchange is not None:
-            self._close_after = True
-            exchange.shut_down()
-            self.flush()
-        elif self._state is HEAD or self._state is BODY:
-            self.abort()
-
-    def drain(self) -> None:
-        """Close now if idle, else after the answer."""
-        self._close_after = True
-        if self._exchange is None and self._state is HEAD and not self._buffer:
-            self._close()
-
     def _next(self) -> None:
         """The exchange is over; what follows on this connection."""
         # What came behind a WebSocket's opening, and was to be its first frames, is no request.
@@ -352,7 +331,7 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
             return
         door = self._door
         self._head_timed = bool(self._buffer)
-        wait_s = door.settings.head if self._head_timed else door.settings.keep_alive
+        wait_s = door.settings.head if self._head_timed else LAST_CALL_S if self._drained else door.settings.keep_alive
         door.deadlines.arm(self, door.seconds() + wait_s)
         self._read_heads()
 
@@ -370,31 +349,3 @@ class EdgeConnection(AnswerWriter, TwistedProtocol):
         self._reader = None
         exchange.refuse(fault.reason, fault.detail)
         self.flush()
-
-    def _linger(self) -> None:
-        """Answer sent, but the client may still be sending: closing now could reset what it has not read."""
-        if self._lost:
-            return
-        self._state = LINGERING
-        self._pauses = 0
-        self._buffer = b""
-        self._unregister()
-        self._unsent = -1  # `still_reads` is to look first, then to compare
-        self.transport.resumeProducing()
-        if self._door.scheme == "http":
-            self.transport.loseWriteConnection()
-        self._door.deadlines.arm(self, self._door.seconds() + _LINGER_S)
-
-    def _close(self) -> None:
-        if not self._lost:
-            self._state = CLOSING
-            self._resume(FULL)  # what TLS has still to say is heard
-            self._unregister()
-            self._unsent = self._door.unsent(self.transport)
-            self.transport.loseConnection()
-            self._door.deadlines.arm(self, self._door.seconds() + self._door.settings.body_progress)
-
-    def _unregister(self) -> None:
-        if self._registered:
-            self._registered = False
-            self.transport.unregisterProducer()

@@ -100,18 +100,6 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual([("POST", "/1", 499, "client-gone")], walk.records)
         self.assertEqual(set(), walk.door.open)
 
-    def test_drain(self) -> None:
-        """A connection that waits closes at once when the listener drains; a busy one after its answer."""
-        walk = Walk()
-        idle = walk.new_client()
-        upstreams = Upstreams(walk)
-        walk.client_sends(_PLAIN % 1)
-        walk.door.drain()
-        self.assertEqual(("closed", None), (idle.closed, walk.client.closed))
-        upstreams.turn()
-        self.assertIn(b"Connection: close", walk.client_sees())
-        self.assertTrue(walk.client.closed or walk.client.half_closed)
-
     def test_sent_ahead_is_bounded(self) -> None:
         """While an answer is awaited, a client that sends on is not read without end."""
         walk = Walk()

@@ -988,11 +988,12 @@ class ClientTests(SynchronousTestCase):
         self.assertIsNone(walk.new_client().closed)
 
     def test_draining(self) -> None:
-        """On drain idle connections close; busy ones finish, and say that they close."""
+        """On drain idle connections close soon; busy ones finish, and say that they close."""
         walk = Walk()
         idle = walk.new_client()
         walk.get()
         walk.door.drain()
+        walk.passes(1)
         self.assertEqual((idle.closed, walk.client.closed), ("closed", None))
         walk.upstream_sends(OK)
         self.assertIn(b"Connection: close", walk.client_sees())
