@@ -163,6 +163,7 @@ class GatewayService(MultiService):
         return maybeDeferred(super().stopService).addBoth(self._close)
 
     def _close(self, result: Any) -> Any:
+        self.gateway.writer.hand_over()
         _log.info("stopped")
         self._notifier.stop()
         self._heap.stop()

@@ -84,7 +84,7 @@ class LineWriter:
         if self._timer is None:
             self._timer = self._clock.callLater(_FLUSH_S, self._flush_in_time)
         if size >= _BATCH_BYTES and not self._batch_out:
-            self._hand_over()
+            self.hand_over()
 
     def write_now(self, line: bytes) -> None:
         """Take a line, newline included, on any thread and before the reactor runs; never blocks, never raises.
@@ -106,7 +106,7 @@ class LineWriter:
     def reopen(self, target: str | None = None) -> None:
         """Open the target again, after what was taken until now is written; or another target."""
         if not self._closed:
-            self._hand_over()
+            self.hand_over()
             self._queue.put(self._target.target if target is None else target)
 
     def finish(self) -> None:
@@ -116,7 +116,7 @@ class LineWriter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._hand_over()
+        self.hand_over()
         self._closed = True
         self._queue.put(_STOP)
         self.start()
@@ -137,11 +137,12 @@ class LineWriter:
     def _flush_in_time(self) -> None:
         self._timer = None
         if not self._batch_out:
-            self._hand_over()
+            self.hand_over()
         if self._lines:
             self._timer = self._clock.callLater(_FLUSH_S, self._flush_in_time)
 
-    def _hand_over(self) -> None:
+    def hand_over(self) -> None:
+        """To the thread, what waits: before what `write_now` is given next. On the reactor's thread."""
         if self._lines:
             self.start()
             lines, self._lines, self._size = self._lines, [], 0

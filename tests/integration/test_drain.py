@@ -54,6 +54,7 @@ class DrainTests(GatewayCase):
         assert gateway.child is not None
         self.assertEqual(gateway.child.wait(10), 0)
         self.assertEqual([line["status"] for line in gateway.lines("request")], [200, 200])
+        self.assertIn('"stopped"', gateway.output().splitlines()[-1])
 
     def test_not_for_ever(self) -> None:
         """What still runs when `deadlines.shutdown` is over is told so, logged, and the exit code is 0."""
