@@ -164,11 +164,15 @@ class Names:
         expanded = expand(dropin.name)
         is_rate = dropin.name == "rate" or (expanded is not None and expanded[0] == "rate")
         answers = bool(getattr(target, "ANSWERS", False)) and hasattr(target, "run")
-        return self._use(meaning, target=target, settings=meaning.options or {}, answers=answers, is_rate=is_rate)
+        return self._use(
+            meaning, target=target, settings=meaning.options or {}, answers=answers, is_rate=is_rate,
+            file=dropin.file.path,
+        )  # fmt: skip
 
     def _use(
-        self, meaning: _Meaning, *, settings: Any, answers: bool, is_rate: bool, module: Any = None, target: Any = None
-    ) -> PreparedUse:
+        self, meaning: _Meaning, *, settings: Any, answers: bool, is_rate: bool, module: Any = None, target: Any = None,
+        file: str = "",
+    ) -> PreparedUse:  # fmt: skip
         expanded = expand(meaning.use.name)
         shadow = meaning.generic.mode == "shadow"
         return PreparedUse(
@@ -183,6 +187,7 @@ class Names:
             deadline_s=meaning.generic.deadline,
             answers=answers and not shadow,
             is_rate=is_rate or (expanded is not None and expanded[0] == "rate"),
+            file=file,
         )
 
     def _target(self, meaning: _Meaning, dropin: DropIn) -> Any:

@@ -110,7 +110,7 @@ class Chain:
     def explain(self, req: Any) -> list[tuple[str, str, str]]:
         """(plugin, where, what it would say) of each use, in route order. Nothing is counted and nothing is run but
         a plugin's own `explain(req) -> str`, and a failure of that is words as well."""
-        return [(use.prepared.name, str(use.prepared.where), _explained(use, req)) for use in self.uses]
+        return [(use.prepared.name, use.prepared.place, _explained(use, req)) for use in self.uses]
 
 
 class _Held(NamedTuple):

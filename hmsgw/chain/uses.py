@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 from hmsgw.config.kinds import Secret
-from hmsgw.config.model import Where
+from hmsgw.config.model import NOWHERE, Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,16 @@ class PreparedUse:
     deadline_s: float
     answers: bool
     is_rate: bool
+    file: str = ""
+    """A drop-in's, else ""."""
+
+    @property
+    def place(self) -> str:
+        """Where it is named, and for a drop-in also the file whose code runs: it may have taken a name that every route
+        has by default."""
+        if self.file and self.where == NOWHERE:
+            return self.file
+        return f"{self.where}, {self.file}" if self.file else str(self.where)
 
     def in_words(self) -> dict[str, str]:
         """For people: plugin, where, what it is, settings (never a secret), mode."""

@@ -13,8 +13,9 @@ from hmsgw.chain.api import OptionError
 from hmsgw.chain.build import build
 from hmsgw.chain.run import Chain
 from hmsgw.config.faults import Refused
+from hmsgw.config.model import NOWHERE, PluginUse
 from hmsgw.testing import FakeRequest, FakeResponse
-from tests.chain.arrange import Scene, bundle, bundle_of, config, prepared, route, use
+from tests.chain.arrange import ROOT, Scene, bundle, bundle_of, config, prepared, route, use
 
 
 def order_of(word: str) -> str:
@@ -70,6 +71,17 @@ class ChainsTests(SynchronousTestCase):
             ("respond", "answers 203 with 0 bytes"), ("a", "would run"), ("boom", "half (shadow: only recorded)"),
             ("only", "changes the answer only"),
         ])  # fmt: skip
+
+    def test_explain_says_where(self) -> None:
+        """Where each is named; of a drop-in the file too, which alone tells it from the default whose name it took."""
+        files = {"plugins__rate_60ip": "def run(req): pass"}
+        file = f"{ROOT}/plugins/rate_60ip.py"
+        for uses, places in (
+            ((use("respond", 4), use("rate-60ip", 5)), ["routes.yaml:4:3", f"routes.yaml:5:3, {file}"]),
+            ((PluginUse(name="rate-60ip"), PluginUse(name="respond")), [file, str(NOWHERE)]),
+        ):
+            chain = Scene().chain(*uses, **files)
+            self.assertEqual(places, [where for _, where, _ in chain.explain(FakeRequest())])
 
     def test_explain_that_fails(self) -> None:
         """A plugin's explain that raises is told in words."""
