@@ -10,3 +10,4 @@ Held against public suites (grpc-go's interoperability cases, Connect's conforma
 HTTP/1.1 is read stricter where public suites found it lenient: chunk extensions by their grammar, no zeros in front of Content-Length, bare LF refused as it comes; CONNECT is always 405, `OPTIONS *` is answered, a refused HEAD never has a body, and blanks before a colon are taken out of answers; Max-Forwards is counted down. docs/conformance.md has the results.
 A listener may speak HTTP/2 alone: `protocols: [h2]`.
 How a gRPC call ended is `grpc_status` in its log line, and `gateway_grpc_calls_total`.
+`check` warns of services that nobody can find with `registry: {kind: none}`.

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(said: argparse.Namespace) -> int:
     """0 when nothing is wrong."""
     from hmsgw.config.faults import Fault, Refused
+    from hmsgw.config.unreachable import unreachable
     from hmsgw.generation import read_candidate
     from hmsgw.transport.selfsigned import self_signed
 
@@ -50,8 +51,12 @@ def run(said: argparse.Namespace) -> int:
             return EXIT_FAILED
     config = candidate.config
     services = {route.service for route in config.routes if route.service}
+    services |= {stream.service for stream in config.streams}
+    streams = f"{_count(len(config.streams), 'stream')}, " if config.streams else ""
+    for warning in unreachable(config):
+        print(f"{warning.where}: warning: {warning.message}", file=sys.stderr)
     print(
-        f"{said.file}: sound; {_count(len(config.routes), 'route')}, {_count(len(services), 'service')}, "
+        f"{said.file}: sound; {_count(len(config.routes), 'route')}, {streams}{_count(len(services), 'service')}, "
         f"{candidate.digest} (signatures not checked: no trust root)"
     )
     return EXIT_DONE

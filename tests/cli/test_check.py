@@ -26,6 +26,16 @@ class CheckTests(SynchronousTestCase):
         self.assertIn("sound; 2 routes, 2 services", ran.out)
         self.assertIn("(signatures not checked: no trust root)", ran.out)
 
+    def test_warning(self) -> None:
+        """What can't be of use is said on the other channel; the file is sound all the same."""
+        ran = self.check(
+            "registry: {kind: none}\nlisteners: [{name: raw, tls: off}]\n"
+            "streams:\n  - {listener: raw, service: x}\n"
+        )
+        self.assertEqual((ran.code, ran.err.count("\n")), (0, 1))
+        self.assertTrue(ran.err.startswith(f"{self.path}:4:30: warning: `x` is not under `services:`"), ran.err)
+        self.assertIn("sound; 0 routes, 1 stream, 1 service", ran.out)
+
     def test_faults(self) -> None:
         """All of them at once, each with its place, and nothing on stdout."""
         ran = self.check("routes:\n  - {path: /a, servise: x}\n  - {path: b, service: x}\n")
