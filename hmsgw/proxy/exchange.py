@@ -38,7 +38,7 @@ from hmsgw.reasons import (
     Reason,
 )  # fmt: skip
 from hmsgw.wire.faults import EdgeFault
-from hmsgw.wire.grpc import GRPC, call_in, call_kind
+from hmsgw.wire.grpc import call_in, call_kind
 from hmsgw.wire.headers import Field
 from hmsgw.wire.heads import METHODS, RequestHead, ResponseHead
 from hmsgw.wire.target import normalise_path
@@ -68,10 +68,6 @@ class Exchange(UploadSide):
     traceparent: bytes | None = None
     """As the client sent it."""
     respelled = False
-    edited = False
-    """A plugin wrote method, path, query or fields, or has had the headers in its hands."""
-    speaks_grpc = False
-    """It is a gRPC call to the upstream, whatever it was to the client."""
     client_may_rest = False
     """It is a call under way: how long its client says nothing is counted together with the upstream's silence."""
     sent_method: bytes | None = None
@@ -198,8 +194,8 @@ class Exchange(UploadSide):
         self._attempts_left = entry.attempts
         if entry.chain is not None and entry.chain.transforms_bodies and not self._begin_transforms(entry.chain):
             return
-        if self.call is not None and self.req is not None:
-            self.speaks_grpc = (call_kind(self.req.fields) if self.edited else self.call) == GRPC
+        if self.call is not None and self._is_refused_call(entry):
+            return
         if self.head.websocket:
             fault = opening_fault(self.head)
             if fault is None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from hmsgw.proxy.answer import AnswerSide
 from hmsgw.proxy.body import NO_BODY
-from hmsgw.proxy.entry import Chain
-from hmsgw.reasons import BAD_REQUEST, PACKED_BODY, REQUEST_TIMEOUT
+from hmsgw.proxy.entry import Chain, Entry
+from hmsgw.reasons import BAD_REQUEST, PACKED_BODY, REQUEST_TIMEOUT, UPSTREAM_PROTOCOL
+from hmsgw.wire.grpc import GRPC, call_kind
 from hmsgw.wire.headers import Field
 from hmsgw.wire.representation import DIGESTS, asking_for_all, coding_of, has_part
 
@@ -25,6 +26,11 @@ class UploadSide(AnswerSide):
     """What Max-Forwards says to the next hop, where it says anything."""
     rewrites_body = False
     """Plugins change the request's body, whose length is therefore not known."""
+
+    edited = False
+    """A plugin wrote method, path, query or fields, or has had the headers in its hands."""
+    speaks_grpc = False
+    """It is a gRPC call to the upstream, whatever it was to the client."""
 
     @property
     def sends_body(self) -> bool:
@@ -64,6 +70,19 @@ class UploadSide(AnswerSide):
     def body_timed_out(self) -> None:
         """The client sent no more of the body for too long."""
         self.stop_for(REQUEST_TIMEOUT, "The request's body made no progress.")
+
+    def _is_refused_call(self, entry: Entry) -> bool:
+        """Of what its client calls a call: to the upstream it may be one, which then has to be taken there."""
+        assert self.req is not None
+        self.speaks_grpc = (call_kind(self.req.fields) if self.edited else self.call) == GRPC
+        if not self.speaks_grpc or entry.cluster.takes_calls:
+            return False
+        self.upstream_fault = (
+            "A gRPC call came for it, and it is spoken to in HTTP/1.1 only, which gRPC does not know. Take `protocol: "
+            "http/1.1` or `proxy_protocol` out of the service, or give the calls one of their own."
+        )
+        self.refuse(UPSTREAM_PROTOCOL, "The service takes no gRPC calls: it is spoken to in HTTP/1.1.")
+        return True
 
     def _begin_transforms(self, chain: Chain) -> bool:
         """False when a plugin that changes bodies has failed already, or could not read the one that comes."""

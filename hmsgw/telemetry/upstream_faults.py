@@ -43,9 +43,10 @@ class UpstreamFaults:
         """An exchange ended so."""
         service, reason = exchange.service, exchange.reason
         if reason not in _TOLD_ELSEWHERE and self._rationed.take(service, reason):
+            endpoint = f", {exchange.upstream}" if exchange.upstream else ""  # none was asked
             _log.warn(
-                "service {service}, {endpoint}: {reason}, request {request_id}: {fault}",
-                service=service, endpoint=exchange.upstream, reason=reason, request_id=exchange.request_id,
+                "service {service}{endpoint}: {reason}, request {request_id}: {fault}",
+                service=service, endpoint=endpoint, reason=reason, request_id=exchange.request_id,
                 fault=exchange.upstream_fault,
             )  # fmt: skip
 

@@ -142,7 +142,8 @@ class Cluster:
     soon: calls when the events that are there have been handled. become: (transport, protocol), gives an open
     connection to another Protocol. window_bytes: what may come of one answer over HTTP/2 before its client took it.
 
-    announces: each connection begins with who the client is, so it never serves another request.
+    announces: each connection begins with who the client is, so it never serves another request. takes_calls: of gRPC,
+    which is HTTP/2's.
     """
 
     def __init__(
@@ -167,6 +168,7 @@ class Cluster:
         self._choose = BALANCES[settings.balance]
         self._turn = 0
         self.announces = settings.proxy_protocol == "v2"
+        self.takes_calls = settings.protocol != "http/1.1" and not self.announces
         self.members: list[Member] = []
         self.retrying = 0
 

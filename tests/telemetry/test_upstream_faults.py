@@ -25,9 +25,9 @@ class UpstreamFaultsTests(SynchronousTestCase):
         globalLogPublisher.addObserver(watch)
         self.addCleanup(globalLogPublisher.removeObserver, watch)
 
-    def fault(self, reason: str = "upstream-protocol") -> None:
+    def fault(self, reason: str = "upstream-protocol", upstream: str = "192.0.2.1:80") -> None:
         finished: Any = SimpleNamespace(
-            service="web", upstream="192.0.2.1:80", reason=reason, request_id="ab12", upstream_fault="It said nonsense.",
+            service="web", upstream=upstream, reason=reason, request_id="ab12", upstream_fault="It said nonsense.",
         )  # fmt: skip
         self.faults.fault(finished)
 
@@ -37,6 +37,8 @@ class UpstreamFaultsTests(SynchronousTestCase):
         self.assertEqual(
             ["service web, 192.0.2.1:80: upstream-protocol, request ab12: It said nonsense."], self.lines
         )
+        self.fault(upstream="")
+        self.assertEqual("service web: upstream-protocol, request ab12: It said nonsense.", self.lines[-1])
         self.faults.stop()
 
     def test_connections_are_told_elsewhere(self) -> None:

@@ -628,9 +628,19 @@ class NegotiationTests(SynchronousTestCase):
             bare = walked(Service())
             H2Client(bare).request(b"/s/m", b"POST", (b"content-type", kind))  # and nothing behind the head
             self.assertEqual(http2, bare.upstream.written[0].startswith(b"PRI * HTTP/2.0"), kind)
+
+    def test_no_calls(self) -> None:
+        """A service that is spoken to in HTTP/1.1 only takes no gRPC call, and its caller hears so at once."""
+        for service in (Service(protocol="http/1.1"), Service(proxy_protocol="v2")):
+            walk = walked(service)
+            client = H2Client(walk)
+            got = client.got[client.request(b"/s/m", b"POST", (b"content-type", b"application/grpc"), ended=False)]
+            self.assertEqual((b"14", True), (got.fields[b"grpc-status"], got.head_only))
+            self.assertEqual(([], "upstream-protocol"), (walk.upstreams, walk.records[0][3]))
+            self.assertIn("HTTP/1.1 only", walk.finished[0].upstream_fault)
         walk = walked(Service(protocol="http/1.1"))
-        H2Client(walk).request(b"/s/m", b"POST", (b"content-type", b"application/grpc"), ended=False)
-        self.assertTrue(walk.upstream_sees().startswith(b"POST /s/m HTTP/1.1"))
+        H2Client(walk).request(b"/s/m", b"POST", (b"content-type", b"application/grpc-web"), ended=False)
+        self.assertTrue(walk.upstream_sees().startswith(b"POST /s/m HTTP/1.1"))  # until a plugin makes it one
 
     def test_patience_with_calls(self) -> None:
         """A call may be silent for an hour; nothing but its own deadline ends it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from hmsgw.chain.api import HTTPError
@@ -11,7 +13,9 @@ from tests.walks.h2_client import begin
 from tests.walks.h2_server import H2Server
 from tests.walks.walk import OK, Walk, chain_of
 
-HTTP1, H2C = Service(protocol="http/1.1"), Service(protocol="h2c")
+H2C = Service(protocol="h2c")
+#: Asked by ALPN, the service takes HTTP/1.1.
+HTTP1: Any = {"scheme": "https", "alpn": b"http/1.1"}
 CANCEL = 8
 GRPC = (b"content-type", b"application/grpc")
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -23,7 +27,7 @@ class DeadlineTests(SynchronousTestCase):
     def test_lowered(self) -> None:
         """The upstream is told what is left; a service's own total is part of it."""
         for total_s, waited_s, left_s in ((None, 0, 2.0), (None, 1, 1.0), (1.5, 0, 1.5), (60, 0, 2.0)):
-            walk, client = begin(service=Service(protocol="http/1.1", timeouts=Timeouts(total=total_s)))
+            walk, client = begin(service=Service(timeouts=Timeouts(total=total_s)), **HTTP1)
             walk.connect_at_once = False
             client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"2S"), ended=False)
             walk.passes(waited_s)
@@ -34,7 +38,7 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_passed(self) -> None:
         """No answer in time: DEADLINE_EXCEEDED, without a body; the upstream is let go of."""
-        walk, client = begin(service=HTTP1)
+        walk, client = begin(**HTTP1)
         number = client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"500m"), ended=False)
         walk.passes(2)
         client.pump()
@@ -45,7 +49,7 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_passed_in_the_middle(self) -> None:
         """An answer that has begun ends in trailers that say so: messages that came are the caller's."""
-        walk, client = begin(service=HTTP1)
+        walk, client = begin(**HTTP1)
         number = client.request(b"/svc/Do", b"POST", GRPC, (b"grpc-timeout", b"1S"), ended=False)
         client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
         walk.passes(3)
@@ -69,13 +73,13 @@ class DeadlineTests(SynchronousTestCase):
 
     def test_none_of_ours(self) -> None:
         """The field of a request that is no call goes on as it came, and ends nothing."""
-        walk, client = begin(service=HTTP1)
+        walk, client = begin(**HTTP1)
         client.request(b"/a", b"POST", (b"grpc-timeout", b"soon"), ended=False)
         self.assertEqual([b"soon"], walk.upstream_head()[1][b"grpc-timeout"])
 
     def test_malformed(self) -> None:
         """A time that can't be read is refused, in gRPC's words."""
-        walk, client = begin(service=HTTP1)
+        walk, client = begin(**HTTP1)
         number = client.request(b"/a", b"POST", GRPC, (b"grpc-timeout", b"soon"), ended=False)
         self.assertEqual((200, b"13"), (client.got[number].status, client.got[number].fields[b"grpc-status"]))
         self.assertEqual([], walk.upstreams)
@@ -128,12 +132,12 @@ class StatusTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """A call that is cut in the middle of its answer, if its caller can be told."""
-        walk, client = begin(service=HTTP1)
+        walk, client = begin(**HTTP1)
         client.request(b"/svc/Do", b"POST", GRPC, ended=False)
         client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
         walk.upstream.lost()
         self.assertEqual(14, self.logged(walk))
-        walk = Walk(service=HTTP1)
+        walk = Walk(**HTTP1)
         walk.client_sends(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n")
         walk.upstream_sends(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
         walk.upstream.lost()
@@ -154,7 +158,7 @@ class EndTests(SynchronousTestCase):
 
     def test_upstream_gone(self) -> None:
         """An upstream that is gone in the middle of its answer: UNAVAILABLE, in trailers."""
-        walk, client = begin(service=HTTP1)
+        walk, client = begin(**HTTP1)
         number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
         client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
         walk.upstream.lost()
@@ -166,7 +170,7 @@ class EndTests(SynchronousTestCase):
         """A call that is under way when the time to drain is over ends as UNAVAILABLE; only one without an answer is
         asked to come again: messages that were delivered would be delivered twice."""
         for begun, words in ((True, b"call was cut"), (False, b"send the request again")):
-            walk, client = begin(service=HTTP1)
+            walk, client = begin(**HTTP1)
             number = client.request(b"/svc/Do", b"POST", GRPC, ended=False)
             if begun:
                 client.answered(_HEAD + b"6\r\n\0\0\0\0\1x\r\n")
@@ -196,7 +200,7 @@ class EndTests(SynchronousTestCase):
 
     def test_others_are_cut(self) -> None:
         """What is no call has no way to say it: the stream is reset."""
-        walk, client = begin(service=HTTP1)
+        walk, client = begin(**HTTP1)
         number = client.request(b"/a", b"POST", ended=False)
         client.answered(_HEAD + b"1\r\nx\r\n")
         walk.upstream.lost()
@@ -206,7 +210,7 @@ class EndTests(SynchronousTestCase):
     def test_web_callers(self) -> None:
         """A browser's library is answered in its own type."""
         for kind in (b"application/grpc-web", b"application/grpc-web-text"):
-            walk, client = begin(service=HTTP1)
+            walk, client = begin(**HTTP1)
             walk.connect_at_once = False
             number = client.request(b"/a", b"POST", (b"content-type", kind + b"+proto"), ended=False)
             walk.connect_fails()
@@ -217,7 +221,7 @@ class EndTests(SynchronousTestCase):
 
     def test_plain_answer(self) -> None:
         """What an upstream answers is its own, whatever it is."""
-        _, client = begin(service=HTTP1)
+        _, client = begin(**HTTP1)
         number = client.request(b"/a", b"POST", GRPC, ended=True)
         client.answered(OK)
         self.assertEqual((200, b"ok"), (client.got[number].status, client.got[number].body))

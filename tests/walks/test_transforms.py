@@ -11,14 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from hmsgw.chain.api import HTTPError
 from hmsgw.chain.run import Chain
 from hmsgw.chain.step import RequestStep, ResponseStep, TransformStep
-from hmsgw.config.model import NOWHERE, Route, Service
+from hmsgw.config.model import NOWHERE, Route
 from hmsgw.plugins.grpc_web import GrpcWeb
 from tests.walks.h2_client import begin
 from tests.walks.walk import OK, Walk
 from tests.walks.websocket import OPENING, switched
 
 _HOW: Any = {"deadline_s": 5, "shadow": False, "count_decision": lambda plugin, decision: None}
-HTTP1 = Service(protocol="http/1.1")
+#: Asked by ALPN, the service takes HTTP/1.1.
+HTTP1: Any = {"scheme": "https", "alpn": b"http/1.1"}
 _POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n"
 
 
@@ -233,7 +234,7 @@ class GrpcWebTests(SynchronousTestCase):
 
     def test_text_call(self) -> None:
         """Base64 in and out, trailers as the last frame."""
-        walk = Walk(self.chain(), service=HTTP1)
+        walk = Walk(self.chain(), **HTTP1)
         walk.client_sends(
             b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n"
             b"Accept-Encoding: gzip, br\r\ngrpc-encoding: gzip\r\ngrpc-accept-encoding: gzip\r\n\r\nAAAAAAF4"
@@ -253,7 +254,7 @@ class GrpcWebTests(SynchronousTestCase):
 
     def test_binary_call(self) -> None:
         """The same over HTTP/2, untouched but for the last frame."""
-        walk, client = begin(chain=self.chain(), service=HTTP1, routes=[Route(path="/*", service="svc", name="/*")])
+        walk, client = begin(chain=self.chain(), **HTTP1, routes=[Route(path="/*", service="svc", name="/*")])
         number = client.request(b"/s/Do", b"POST", (b"content-type", b"application/grpc-web+proto"), ended=False)
         client.send(number, b"\0\0\0\0\1x", ended=True)
         self.assertEqual([b"application/grpc+proto"], walk.upstream_head()[1][b"content-type"])
@@ -267,7 +268,7 @@ class GrpcWebTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """Text that is no base64: the refusal is in gRPC-Web's own words."""
-        walk = Walk(self.chain(), service=HTTP1)
+        walk = Walk(self.chain(), **HTTP1)
         walk.client_sends(
             b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n\r\n"
             b"AAAA!AF4"
@@ -278,10 +279,10 @@ class GrpcWebTests(SynchronousTestCase):
     def test_packed(self) -> None:
         """HTTP's own packing is not gRPC's: of text it is refused, of an answer too, in gRPC-Web's words."""
         call = b"POST /s/Do HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 8\r\n"
-        walk = Walk(self.chain(), service=HTTP1)
+        walk = Walk(self.chain(), **HTTP1)
         walk.client_sends(call + b"Content-Encoding: gzip\r\n\r\nAAAAAAF4")
         self.assertIn(b"grpc-status: 12", walk.client_sees())
-        walk = Walk(self.chain(), service=HTTP1)
+        walk = Walk(self.chain(), **HTTP1)
         walk.client_sends(call + b"\r\nAAAAAAF4")
         walk.upstream_sends(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"

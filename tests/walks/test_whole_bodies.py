@@ -243,7 +243,7 @@ class SaidTests(SynchronousTestCase):
 
     def answer(self, answer: bytes, *, method: bytes = b"GET", made: Any = None) -> bytes:
         """As the client sees it."""
-        walk = Walk(changing(made or Answers()), service=HTTP1)
+        walk = Walk(changing(made or Answers()), **HTTP1)
         walk.client_sends(method + b" /a HTTP/1.1\r\nHost: h\r\n\r\n")
         walk.upstream_sends(answer)
         return walk.client_sees()
