@@ -30,6 +30,9 @@ from hmsgw.wire.http1 import parse_response
 
 _END_OF_HEAD = b"\r\n\r\n"
 _MAX_INTERIM = 32
+#: Type, flags and stream of the frame that begins HTTP/2 (RFC 9113 section 3.4).
+_SETTINGS = b"\x04\0\0\0\0\0"
+_SPEAKS_HTTP2 = "It speaks HTTP/2 without TLS, and was asked in HTTP/1.1: `protocol: h2c` may be what it needs."
 #: An answer's head is kept to compare the next one with, if it is not longer.
 _KEPT_BYTES = 1024
 #: To take what is left for it, and to say goodbye in TLS, before the connection is cut.
@@ -213,7 +216,9 @@ class UpstreamConnection(UpstreamClock, TwistedProtocol):
         else:
             what = "in the middle of its answer" if self._answered else "without an answer"
             untouched = self.uses > 1 and not self._answered and not self._buffer
-            self._fail(UPSTREAM_RESET, f"The upstream closed the connection {what}.", untouched)
+            # Nearly all servers of HTTP/2 begin with SETTINGS, before they look at what they were asked.
+            hint = f" {_SPEAKS_HTTP2}" if self._buffer[3:9] == _SETTINGS else ""
+            self._fail(UPSTREAM_RESET, f"The upstream closed the connection {what}.{hint}", untouched)
         exchange.flush_edge()
 
     def deadline_passed(self, now: float) -> None:

@@ -730,6 +730,18 @@ class UpstreamTroubleTests(SynchronousTestCase):
         walk.upstream.lost()
         self.assertEqual((len(walk.upstreams), walk.records[0][3]), (1, "upstream-reset"))
 
+    def test_upstream_of_http2(self) -> None:
+        """One that began with HTTP/2's SETTINGS and left is told of as such; one that said something else is not."""
+        settings = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0@\0\0"
+        for said, hinted in ((settings, True), (settings[:8], False), (b"", False), (b"HTTP/1.1 200", False)):
+            walk = Walk()
+            walk.get()
+            if said:
+                walk.upstream_sends(said)
+            walk.upstream.lost()
+            self.assertEqual("upstream-reset", walk.records[0][3])
+            self.assertEqual(hinted, "`protocol: h2c`" in walk.finished[0].upstream_fault, said)
+
     def test_retry_budget(self) -> None:
         """Second tries are a bounded share of what runs."""
         walk = Walk(service=Service(retries=Retries(attempts=1, budget=0.0)))
