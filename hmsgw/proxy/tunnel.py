@@ -47,6 +47,10 @@ class TunnelBody(RequestBody):
     def send_to(self, connection: UpstreamStream) -> None:
         """Nothing, before the upstream has said yes: it would read it as a request."""
 
+    def sent_whole(self) -> bytes | None:
+        """Not that either, when the client has ended it already."""
+        return None
+
     def rewind(self) -> None:
         """Nothing was sent."""
 

@@ -16,6 +16,10 @@ from tests.walks.websocket import AWAY, KEY, OPENING, frame, unmasked
 H2C = Service(protocol="h2c", retries=Retries(attempts=0))
 AGAIN = Service(protocol="h2c", retries=Retries(attempts=1))
 REFUSED, CANCEL = 7, 8
+_CONNECT = [
+    (b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http"), (b":path", b"/chat"),
+    (b":authority", b"api.example"), (b"sec-websocket-version", b"13"),
+]  # fmt: skip
 
 
 class TunnelTests(SynchronousTestCase):
@@ -33,6 +37,24 @@ class TunnelTests(SynchronousTestCase):
         server.head(number)
         self.assertTrue(walk.client_sees().startswith(b"HTTP/1.1 101 "))
         return walk, server, number
+
+    def test_said_before_the_yes(self) -> None:
+        """What an HTTP/2 client sends together with its opening, its end too, waits until the backend has agreed."""
+        for tunnels in (True, False):
+            walk = Walk(service=H2C)
+            client = H2Client(walk)
+            up = client.session.send_request(_CONNECT)
+            client.session.send_data(up, frame(b"hello"), end_stream=True)
+            client.pump()
+            server = H2Server(walk, walk.upstream, tunnels=tunnels)
+            client.pump()
+            if not tunnels:
+                self.assertEqual(({}, 502), (server.asked, client.got[up].status))
+                continue
+            asked = server.asked[server.last]
+            self.assertEqual((b"", False), (asked.body, asked.whole))
+            server.head(server.last)
+            self.assertEqual(frame(b"hello"), asked.body)
 
     def test_http1_client(self) -> None:
         """An upgrade becomes a CONNECT, its 200 a 101 that answers the client's key; then frames pass untouched."""
@@ -64,9 +86,7 @@ class TunnelTests(SynchronousTestCase):
         """CONNECT in, CONNECT out."""
         walk = Walk(service=H2C)
         client = H2Client(walk)
-        start = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http"), (b":path", b"/chat"),
-                 (b":authority", b"api.example"), (b"sec-websocket-version", b"13")]  # fmt: skip
-        number = client.session.send_request(start)
+        number = client.session.send_request(_CONNECT)
         client.pump()
         server = H2Server(walk, walk.upstream, tunnels=True)
         server.head(server.last)
