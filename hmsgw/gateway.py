@@ -116,7 +116,7 @@ class Gateway(MultiService):
         self._counting: IDelayedCall | None = None
         self._log_target = "stdout"
         self._emptied: Deferred[None] | None = None
-        self._last_call: Any = None
+        self._last_call: IDelayedCall | None = None
 
     # --- putting a configuration to work
 

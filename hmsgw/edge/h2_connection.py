@@ -249,7 +249,7 @@ class H2Connection(H2Writer, TwistedProtocol):
         joined, self._joined = self._joined, []
         stream, self._joined_to = self._joined_to, None
         if stream is not None:
-            stream.data(joined[0] if len(joined) == 1 else b"".join(joined), last=last)
+            stream.data(b"".join(joined), last=last)
 
     def _trailers(self, event: TrailersReceived) -> None:
         stream = self.streams.get(event.stream_id)

@@ -89,21 +89,18 @@ class H2Stream:
     def read_so_far(self) -> None:
         """All that came in one read has been gathered; the clock runs only for what has not come."""
         if self.is_new:
-            self._begin()
+            self._begin(whole=False)
         self.expect_more()
 
-    def _begin(self) -> None:
+    def _begin(self, *, whole: bool) -> None:
+        """whole: with all of the body, which is what `data` and `end` do one by one."""
         self.is_new = False
-        early, self._early = self._early, []
-        self.exchange.start()
-        if early:
-            self.data(b"".join(early))
-
-    def _begin_whole(self) -> None:
-        """With all of the body, which is what `_begin`, `data` and `end` do one by one."""
-        self.is_new = False
-        early, self._early = self._early, []
-        data = early[0] if len(early) == 1 else b"".join(early)
+        data, self._early = b"".join(self._early), []
+        if not whole:
+            self.exchange.start()
+            if data:
+                self.data(data)
+            return
         self._held = len(data)
         self.exchange.request_whole(data)
         self.exchange.start()
@@ -129,10 +126,10 @@ class H2Stream:
     def end(self, trailers: list[Field]) -> None:
         """The body is whole."""
         if self.is_new:
-            if self._has_body and not trailers:
-                self._begin_whole()
+            whole = self._has_body and not trailers
+            self._begin(whole=whole)
+            if whole:
                 return
-            self._begin()
         self.unfinished = False
         self.deadline = NEVER
         if self.exchange is not None and self._has_body:

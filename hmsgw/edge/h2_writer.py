@@ -47,7 +47,8 @@ class H2Writer:
         self._again = True
 
     def written_soon(self, stream: H2Stream) -> None:
-        """Write once all that waits to be read has been: what is answered together goes out together."""
+        """`written`, in place; and write once all that waits to be read has been: what is answered together goes out
+        together."""
         self._written.add(stream)
         self._again = True
         if not self._flushing and not self._busy:

@@ -309,7 +309,7 @@ class UpstreamH2Connection(StreamsWriter, TwistedProtocol):
         joined, self._joined = self._joined, []
         stream, self._joined_to = self._joined_to, None
         if stream is not None:
-            stream.data(joined[0] if len(joined) == 1 else b"".join(joined))
+            stream.data(b"".join(joined))
             if not self._told or self._told[-1] is not stream:
                 self._told.append(stream)
 

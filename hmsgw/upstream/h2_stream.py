@@ -261,9 +261,8 @@ class UpstreamStream(UpstreamClock):
             if exchange is not None:
                 exchange.flush_edge()
             return
-        early = self._early
+        body = b"".join(self._early)
         self._end_lease()
-        body = early[0] if len(early) == 1 else b"".join(early)
         exchange.upstream_whole(head, body, self._carrier.seconds(), trailers)
 
     def _finished(self, trailers: Sequence[Field]) -> None:

@@ -150,7 +150,7 @@ class ChunkedBody:
                 return b"".join(pieces), True, data[done:]
         self._left = left
         self._held = data[at:] if at < end else b""
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces), False, b""
+        return b"".join(pieces), False, b""
 
     def _read_trailers(self, data: bytes, at: int) -> int:
         """The index after the trailer section, or -1 when it is not whole yet."""

@@ -68,7 +68,6 @@ class HeadReader:
             self._at = next(at for at, pair in enumerate(pairs) if pair[0] == b":path")
         return head
 
-
     def trailers(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[Field]:
         """What came behind a request's body, by the bounds of its head. Raises EdgeFault."""
         _, max_field_bytes, max_fields = self._bounds
